@@ -1,0 +1,22 @@
+"""Exit codes: stable, so that scripts, kubelet and launcher can tell who has to act."""
+
+OK = 0
+# A finding, not a failure: a denied pod, a trust policy that refuses, a certificate near its end.
+DENIED = 1
+# The command line or a setting is wrong; the message names it.
+USAGE = 2
+
+# 10 to 19: no retry can mend it. The launcher's `await` fails at once.
+NO_SERVICE_ACCOUNT = 10
+AUDIENCE_REFUSED = 11
+PERMANENT = range(10, 20)
+
+# 20 to 39: retried with backoff.
+SOURCE_UNAVAILABLE = 20
+TOKEN_REFUSED = 21
+TOKEN_NOT_WRITTEN = 30
+AWAIT_TIMEOUT = 31
+TRANSIENT = range(20, 40)
+
+# A bug of ours: the traceback is in the log.
+INTERNAL = 70

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Renews requirements/*.txt from pyproject.toml: one file per image and one for development, each with hashes.
+# uv is fetched into a folder of its own, as it is needed for nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tool=$(mktemp -d)
+trap 'rm -rf "$tool"' EXIT
+python3 -m venv "$tool"
+"$tool/bin/python" -m pip install --quiet uv
+lock() {  # lock OUTPUT FLAGS...
+  local output=$1
+  shift
+  "$tool/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+    --no-annotate --custom-compile-command "make lock" --output-file "requirements/$output" "$@" pyproject.toml
+}
+lock injector.txt --extra injector
+lock webhook.txt --extra webhook --extra certjob --extra ctl
+lock dev.txt --extra webhook --extra injector --extra certjob --extra ctl --group dev
