@@ -1,0 +1,42 @@
+"""What holds in every test: no library looks for a cloud, and no socket leaves this machine."""
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+# Before any test imports google-auth or boto3, and inherited by every process that a test starts: each of them would
+# otherwise probe a link-local address.
+os.environ.update(NO_GCE_CHECK="true", AWS_EC2_METADATA_DISABLED="true", GCE_METADATA_HOST="127.0.0.1:1")
+for _name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+    os.environ.pop(_name, None)
+
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _loopback_only() -> Iterator[None]:
+    """A connection to any other address is a bug of the test."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in {socket.AF_INET, socket.AF_INET6} and not str(address[0]).startswith(_LOOPBACK):
+            pytest.fail(f"a test connects to {address[0]}: only loopback is allowed")
+        connect(self, address)
+
+    socket.socket.connect = guarded  # type: ignore[method-assign, assignment]  # the narrowest place that sees them all
+    yield
+    socket.socket.connect = connect  # type: ignore[method-assign]  # as above
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests go first: with two processes the longest must not be the last to start."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """CI has every tool: there a skip is a hole, not a reason."""
+    if os.environ.get("REQUIRE_ALL_TESTS") and call.excinfo and call.excinfo.errisinstance(pytest.skip.Exception):
+        pytest.fail(f"{item.nodeid} was skipped where every tool must be there: {call.excinfo.value}")

@@ -1,0 +1,74 @@
+"""What the webhook's tests share as plain data: the golden cases, and a review of a pod."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from webhook.settings import Settings, parse_settings
+
+GOLDEN = Path(__file__).parent / "golden"
+UID = "00000000-0000-0000-0000-000000000001"
+IMAGE = "registry.example/token-injector:1.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenCase:
+    """A folder: pod.yaml, service-account.yaml, settings.yaml (flag: value); expected.yaml or denied.txt, warnings.txt."""
+
+    folder: Path
+
+    @property
+    def pod(self) -> dict[str, Any]:
+        """The pod as its author wrote it."""
+        return dict(yaml.safe_load((self.folder / "pod.yaml").read_text()))
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """The service account."""
+        return dict(yaml.safe_load((self.folder / "service-account.yaml").read_text()))
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """The service account's annotations."""
+        return dict((self.account.get("metadata") or {}).get("annotations") or {})
+
+    @property
+    def settings(self) -> Settings:
+        """The defaults, an image, and what settings.yaml says."""
+        path = self.folder / "settings.yaml"
+        flags = yaml.safe_load(path.read_text()) if path.exists() else {}
+        given = {
+            flag: [str(item) for item in value] if isinstance(value, list) else [str(value)]
+            for flag, value in flags.items()
+        }
+        return parse_settings({"image": [IMAGE], **given}, {})[0]
+
+
+@functools.cache
+def golden_cases() -> tuple[GoldenCase, ...]:
+    """Every folder is a case."""
+    return tuple(GoldenCase(folder=folder) for folder in sorted(GOLDEN.iterdir()))
+
+
+def admission_review(
+    pod: Any, *, namespace: str = "shop", uid: str = "00000000-0000-0000-0000-000000000001"
+) -> dict[str, Any]:
+    """The AdmissionReview of a pod's creation, whole."""
+    return {
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": uid,
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "namespace": namespace,
+            "operation": "CREATE",
+            "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller"},
+            "object": pod,
+            "oldObject": None,
+            "dryRun": False,
+        },
+    }

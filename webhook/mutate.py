@@ -1,0 +1,36 @@
+"""Decide and transform in one step: what the server does to a pod, and what `kubectl token-injector inject` shows.
+
+Pure: a pod, its service account's annotations and the settings in, operations and words out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from webhook.advise import advise
+from webhook.decide import Decision, Injection, Skip, decide
+from webhook.patch import Operation
+from webhook.pod import Pod
+from webhook.settings import Settings
+from webhook.transform import transform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation:
+    """A decision and what follows from it."""
+
+    decision: Decision
+    patch: list[Operation] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
+
+
+def mutate(pod: Pod, namespace: str, account: Mapping[str, str], settings: Settings, *, seed: str) -> Mutation:
+    """What happens to this pod of this namespace; see `decide` for the parameters."""
+    decision = decide(pod, namespace, account, settings, seed=seed)
+    match decision:
+        case Injection():
+            warnings = (*decision.warnings, *advise(pod, decision, settings))
+            return Mutation(decision=decision, patch=transform(pod, decision, settings), warnings=warnings)
+        case Skip():
+            return Mutation(decision=decision, warnings=decision.warnings)
+        case _:
+            return Mutation(decision=decision)

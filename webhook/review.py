@@ -1,0 +1,152 @@
+"""AdmissionReview in, AdmissionReview out.
+
+One direction: check the request, look up the service account, decide, transform, answer. Nothing is looked up on the
+way back. Sources: Kubernetes' admission.k8s.io/v1 and v1beta1.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from webhook.decide import BAD_REQUEST, Deny, Injection, Skip, opted_out
+from webhook.mutate import Mutation, mutate
+from webhook.pod import Pod, display_name, service_account_name, shape_problem
+from webhook.settings import Settings
+
+Outcome = Literal["injected", "unchanged", "denied", "invalid"]
+
+GROUP = "admission.k8s.io"
+VERSIONS = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
+UNAVAILABLE = 503
+
+
+class AccountsUnavailableError(Exception):
+    """The service account can't be known now; the message names it and says to retry."""
+
+
+class ServiceAccounts(Protocol):
+    """Where annotations of service accounts come from."""
+
+    def annotations(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        """The account's annotations, None if there is no such account. Raises `AccountsUnavailableError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What goes back, and what the log line and the metrics say about it."""
+
+    body: dict[str, Any] = field(repr=False)
+    outcome: Outcome
+    reason: str
+    """From a closed vocabulary: a metric's label."""
+    fields: Mapping[str, str]
+    """uid, namespace, pod, service_account."""
+
+
+class _InvalidReviewError(Exception):
+    """The request can't be read; the message says what was expected."""
+
+
+def review(body: Any, *, accounts: ServiceAccounts, settings: Settings) -> Answer:
+    """The answer to one decoded AdmissionReview. Raises nothing but our own bugs."""
+    try:
+        request = _request(body)
+    except _InvalidReviewError as exc:
+        return Answer(
+            body=failure(body, BAD_REQUEST, str(exc)), outcome="invalid", reason="bad_review", fields=_fields({}, {})
+        )
+    if not _is_pod_creation(request):
+        return _allowed(body, request, "other_resource")
+    pod = request["object"]
+    problem = shape_problem(pod)
+    if problem:
+        answer = failure(body, BAD_REQUEST, problem)
+        return Answer(body=answer, outcome="invalid", reason="bad_pod", fields=_fields(request, {}))
+    return _review_pod(body, request, pod, accounts, settings)
+
+
+def failure(body: Any, code: int, message: str) -> dict[str, Any]:
+    """The AdmissionReview that says no to what could not be reviewed; the uid is copied if there is one."""
+    request = body.get("request") if isinstance(body, dict) else None
+    uid = request.get("uid") if isinstance(request, dict) else None
+    version = body.get("apiVersion") if isinstance(body, dict) else None
+    return {
+        "apiVersion": version if version in VERSIONS else VERSIONS[0],
+        "kind": "AdmissionReview",
+        "response": {
+            "uid": uid if isinstance(uid, str) else "",
+            "allowed": False,
+            "status": {"metadata": {}, "message": message, "code": code},
+        },
+    }
+
+
+def _review_pod(body: Any, request: dict[str, Any], pod: Pod, accounts: ServiceAccounts, settings: Settings) -> Answer:
+    skip = opted_out(pod)
+    if skip:
+        return _allowed(body, request, skip.reason, pod=pod)
+    namespace = str(request.get("namespace") or (pod.get("metadata") or {}).get("namespace") or "default")
+    try:
+        annotations = accounts.annotations(namespace, service_account_name(pod))
+    except AccountsUnavailableError as exc:
+        return _denied(body, request, pod, UNAVAILABLE, "accounts_unavailable", str(exc))
+    mutation = mutate(pod, namespace, annotations or {}, settings, seed=request["uid"])
+    match mutation.decision:
+        case Skip() as skip:
+            return _allowed(body, request, skip.reason, mutation=mutation, pod=pod)
+        case Deny() as deny:
+            return _denied(body, request, pod, deny.code, deny.reason, deny.message)
+        case Injection() as injection:
+            reason = injection.shape if injection.mode == "google" else injection.mode
+            return _allowed(body, request, reason, mutation=mutation, pod=pod)
+
+
+def _allowed(
+    body: Any, request: dict[str, Any], reason: str, *, mutation: Mutation | None = None, pod: Pod | None = None
+) -> Answer:
+    response: dict[str, Any] = {"uid": request["uid"], "allowed": True}
+    if mutation and mutation.patch:
+        response["patchType"] = "JSONPatch"
+        response["patch"] = base64.b64encode(json.dumps(mutation.patch, separators=(",", ":")).encode()).decode()
+    if mutation and mutation.warnings:
+        response["warnings"] = list(mutation.warnings)
+    answer = {"apiVersion": body["apiVersion"], "kind": "AdmissionReview", "response": response}
+    outcome: Outcome = "injected" if mutation and isinstance(mutation.decision, Injection) else "unchanged"
+    return Answer(body=answer, outcome=outcome, reason=reason, fields=_fields(request, pod or {}))
+
+
+def _denied(body: Any, request: dict[str, Any], pod: Pod, code: int, reason: str, message: str) -> Answer:
+    return Answer(body=failure(body, code, message), outcome="denied", reason=reason, fields=_fields(request, pod))
+
+
+def _request(body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict) or body.get("kind") != "AdmissionReview" or body.get("apiVersion") not in VERSIONS:
+        raise _InvalidReviewError(f"expected an AdmissionReview of {' or '.join(VERSIONS)}")
+    request = body.get("request")
+    if not isinstance(request, dict):
+        raise _InvalidReviewError("the AdmissionReview has no request")
+    if not isinstance(request.get("uid"), str) or not request["uid"]:
+        raise _InvalidReviewError("the request has no uid")
+    if not isinstance(request.get("resource"), dict) or not isinstance(request.get("namespace") or "", str):
+        raise _InvalidReviewError("the request has no resource, or a namespace that is no string")
+    if _is_pod_creation(request) and not isinstance(request.get("object"), dict):
+        raise _InvalidReviewError("the request has no object")
+    return request
+
+
+def _is_pod_creation(request: Mapping[str, Any]) -> bool:
+    resource = request["resource"]
+    is_pod = resource.get("group", "") == "" and resource.get("resource") == "pods" and not request.get("subResource")
+    return is_pod and request.get("operation", "CREATE") == "CREATE"
+
+
+def _fields(request: Mapping[str, Any], pod: Pod) -> dict[str, str]:
+    """A review's log fields: names only."""
+    return {
+        "uid": str(request.get("uid", "")),
+        "namespace": str(request.get("namespace") or ""),
+        "pod": display_name(pod) if pod else str(request.get("name") or ""),
+        "service_account": service_account_name(pod) if pod.get("spec") else "",
+    }

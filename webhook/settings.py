@@ -1,0 +1,193 @@
+"""What holds for every review, and for the server that takes them.
+
+Flags win over variables, variables over defaults. Nothing here reads the process; `cli.py` hands in the mapping.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contract.environ import GCE_METADATA_HOST
+from webhook.flags import SETTINGS, Setting
+from webhook.values import MissingRole, Mode, PullPolicy, Refresher, RefresherProgram, StsRegionalEndpoints
+
+
+class SettingError(Exception):
+    """A setting's value is wrong; the message names flag, variable, value and form. The start must stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Requests and limits of an injected container, as Kubernetes quantities; None is no limit."""
+
+    cpu_request: str
+    cpu_limit: str | None
+    memory_request: str
+    memory_limit: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What decide and transform need to know beside the pod and its service account."""
+
+    image: str
+    pull_policy: PullPolicy
+    image_pull_secrets: tuple[str, ...]
+    injector_env: tuple[tuple[str, str], ...]
+    volume_name: str
+    volume_path: str
+    volume_size_limit: str
+    token_file: str
+    mode: Mode
+    audience: str
+    cluster_audience: str
+    token_expiration: int
+    """Seconds."""
+    region: str | None
+    sts_regional_endpoints: StsRegionalEndpoints | None
+    session_name: str | None
+    """A template, or None for the seed's form."""
+    cluster_name: str
+    refresher: Refresher
+    refresher_program: RefresherProgram
+    kubelet_version_floor: tuple[int, int]
+    token_wait: int
+    """Seconds the postStart hook waits for the first token."""
+    resources: Resources
+    missing_role: MissingRole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """How the server listens, reads and logs."""
+
+    listen_address: str
+    telemetry_listen_address: str
+    tls_cert_file: str
+    tls_private_key_file: str
+    insecure_http: bool
+    service_accounts_file: str
+    kubeconfig: str
+    workers: int
+    threads: int
+    max_body_bytes: int
+    read_timeout: float
+    """Seconds for a whole request."""
+    graceful_timeout: float
+    """Seconds."""
+    log_level: str
+    log_json: bool
+
+
+def parse_settings(given: Mapping[str, list[str]], environ: Mapping[str, str]) -> tuple[Settings, ServerSettings]:
+    """Flags win over variables, variables over defaults. `given` maps a flag's name to its values.
+
+    Raises `SettingError` for the first setting that is wrong.
+    """
+    parsed = {setting.flag: _value(setting, given.get(setting.flag), environ) for setting in SETTINGS}
+    settings = _settings(parsed, environ)
+    server = _server_settings(parsed)
+    _check_together(settings, server)
+    return settings, server
+
+
+def from_environ(environ: Mapping[str, str]) -> tuple[Settings, ServerSettings]:
+    """The settings of a process without flags."""
+    return parse_settings({}, environ)
+
+
+def _value(setting: Setting, given: list[str] | None, environ: Mapping[str, str]) -> Any:
+    written = environ.get(setting.variable)
+    if given is not None:
+        texts, source = given, f"--{setting.flag}"
+    elif written is not None and written != "":
+        texts, source = (
+            ([line for line in written.split("\n") if line] if setting.repeatable else [written]),
+            setting.variable,
+        )
+    else:
+        texts, source = ([] if setting.repeatable else [setting.default]), "default"
+    try:
+        if setting.repeatable:
+            return tuple(setting.parse(text) for text in texts)
+        return setting.parse(texts[-1])
+    except ValueError as exc:
+        # An --injector-env may hold a credential of an emulator: only its name is repeated.
+        shown = texts[-1].partition("=")[0] if setting.flag == "injector-env" else texts[-1]
+        raise SettingError(f"{source}: {shown!r} is not valid: {exc}") from exc
+
+
+def _settings(parsed: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    metadata_host = environ.get(GCE_METADATA_HOST)
+    passed_on = {GCE_METADATA_HOST: metadata_host} if metadata_host else {}
+    return Settings(
+        image=parsed["image"],
+        pull_policy=parsed["pull-policy"],
+        image_pull_secrets=parsed["image-pull-secret"],
+        injector_env=tuple({**passed_on, **dict(parsed["injector-env"])}.items()),
+        volume_name=parsed["volume-name"],
+        volume_path=parsed["volume-path"],
+        volume_size_limit=parsed["volume-size-limit"],
+        token_file=parsed["token-file"],
+        mode=parsed["mode"],
+        audience=parsed["audience"],
+        cluster_audience=parsed["cluster-audience"],
+        token_expiration=parsed["token-expiration"],
+        region=parsed["region"],
+        sts_regional_endpoints=parsed["sts-regional-endpoints"],
+        session_name=parsed["session-name"],
+        cluster_name=parsed["cluster-name"],
+        refresher=parsed["refresher"],
+        refresher_program=parsed["refresher-program"],
+        kubelet_version_floor=parsed["kubelet-version-floor"],
+        token_wait=parsed["token-wait"],
+        resources=Resources(
+            cpu_request=parsed["injector-cpu-request"],
+            cpu_limit=parsed["injector-cpu-limit"],
+            memory_request=parsed["injector-memory-request"],
+            memory_limit=parsed["injector-memory-limit"],
+        ),
+        missing_role=parsed["missing-role"],
+    )
+
+
+def _server_settings(parsed: Mapping[str, Any]) -> ServerSettings:
+    return ServerSettings(
+        listen_address=parsed["listen-address"],
+        telemetry_listen_address=parsed["telemetry-listen-address"],
+        tls_cert_file=parsed["tls-cert-file"],
+        tls_private_key_file=parsed["tls-private-key-file"],
+        insecure_http=parsed["insecure-http"],
+        service_accounts_file=parsed["service-accounts"],
+        kubeconfig=parsed["kubeconfig"],
+        workers=parsed["workers"],
+        threads=parsed["threads"],
+        max_body_bytes=parsed["max-body-bytes"],
+        read_timeout=float(parsed["read-timeout"]),
+        graceful_timeout=float(parsed["graceful-timeout"]),
+        log_level=parsed["log-level"],
+        log_json=parsed["json"],
+    )
+
+
+def _check_together(settings: Settings, server: ServerSettings) -> None:
+    """Settings that are right alone and wrong together."""
+    if settings.session_name and "{cluster}" in settings.session_name and not settings.cluster_name:
+        raise SettingError("--session-name uses {cluster}: say the cluster's name with --cluster-name")
+    if bool(server.tls_cert_file) != bool(server.tls_private_key_file):
+        raise SettingError("--tls-cert-file and --tls-private-key-file belong together: give both")
+    if server.insecure_http and server.tls_cert_file:
+        raise SettingError(
+            "--insecure-http serves without TLS: leave out --tls-cert-file and --tls-private-key-file, or it"
+        )
+
+
+def check_server(settings: Settings, server: ServerSettings) -> None:
+    """What a server needs beyond well-formed settings. Raises `SettingError`."""
+    if not server.tls_cert_file and not server.insecure_http:
+        raise SettingError(
+            "no certificate: give --tls-cert-file and --tls-private-key-file (token-injector-certs certify makes "
+            "them), or say --insecure-http to serve without TLS"
+        )
+    if not settings.image and settings.mode == "google":
+        raise SettingError("no image for the injected container: give --image, or --mode=cluster, which injects none")
