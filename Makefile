@@ -5,27 +5,85 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+SECONDS_TO_FUZZ ?= 60
 
-# No library may look for a cloud around this machine (each of them probes a link-local address otherwise).
+# No library may look for a cloud around this machine: each of them would probe a link-local address.
 export NO_GCE_CHECK := true
 export AWS_EC2_METADATA_DISABLED := true
-export GCE_METADATA_HOST ?= 127.0.0.1:1
+export GCE_METADATA_HOST := 127.0.0.1:1
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: venv launcher ## Run the main job on this machine: review, patched pod, token, STS, boto3, refresh
+	$(BIN)/python -m demo
+
+.PHONY: test
+test: venv launcher ## Run every test
+	$(PYTEST) -n auto
+
+.PHONY: unit
+unit: venv ## Run the quick tests only
+	$(PYTEST) -m "not slow"
+
+.PHONY: check
+check: lint test ## Run what CI runs: linters, types, import rule, tests
+
+.PHONY: lint
+lint: venv ## Ruff, mypy, import-linter, shellcheck, hadolint, generated docs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	git ls-files '*.sh' .ci/run | xargs $(BIN)/shellcheck
+	git ls-files 'Dockerfile*' | xargs --no-run-if-empty $(BIN)/hadolint
+	$(BIN)/python docs/generate.py --check
+
+.PHONY: bench
+bench: venv launcher ## Measure ratios against named floors; fails over a bound (needs valgrind)
+	$(BIN)/python -m bench
+
+.PHONY: fuzz
+fuzz: venv ## Fuzz the launcher's parsers for SECONDS_TO_FUZZ, and prove that a planted bug is found (needs clang)
+	bash injector/launcher/fuzz/fuzz.sh $(SECONDS_TO_FUZZ)
+	bash injector/launcher/fuzz/fuzz.sh --planted
+
+.PHONY: launcher
+launcher: $(VENV)/.installed ## Build the launcher for both architectures into build/launcher/
+	PYTHON=$(BIN)/python bash injector/launcher/build.sh build/launcher
+
+.PHONY: format
+format: venv ## Format the Python files
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+.PHONY: golden
+golden: venv ## Rewrite what golden pods expect; read the diff
+	REWRITE_GOLDEN=1 $(PYTEST) -q tests/webhook/test_golden.py
+
+.PHONY: docs
+docs: venv ## Rewrite the generated parts of the documentation
+	$(BIN)/python docs/generate.py
+
+.PHONY: lock
+lock: ## Renew the hash-locked requirements from pyproject.toml
+	bash requirements/lock.sh
 
 .PHONY: venv
 venv: $(VENV)/.installed ## Create the virtual environment from the hash-locked requirements
 
 $(VENV)/.installed: requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "token-injector needs Python 3.11 or newer; say which with: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "token-injector needs Python 3.11 or newer; name one: make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "this Python cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing the locked requirements into $(VENV); once, one to two minutes" >&2
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: lock
-lock: ## Renew the hash-locked requirements from pyproject.toml
-	bash requirements/lock.sh
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf $(VENV) build bench/results .mypy_cache .ruff_cache .pytest_cache .hypothesis

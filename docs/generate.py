@@ -1,0 +1,93 @@
+"""Writes what the code knows better into the documentation, between `<!-- generated: NAME -->` and `<!-- end -->`.
+
+`python docs/generate.py` rewrites them; `--check` ends with 1 and names the file that differs.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from contract.annotations import ANNOTATIONS
+from webhook.flags import GLOBAL_SETTINGS, SERVER_SETTINGS
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+GOLDEN = ROOT / "tests/webhook/golden/native-sidecar"
+_BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def annotation_table() -> str:
+    """What users write, from contract/annotations.py."""
+    lines = ["| annotation | on | value | default | what it does |", "|---|---|---|---|---|"]
+    for row in ANNOTATIONS:
+        alias = f"<br>or `{row.alias}`" if row.alias else ""
+        cells = (f"`{row.key}`{alias}", ", ".join(row.places), row.form, row.default, row.about)
+        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def setting_tables() -> str:
+    """What operators set, from webhook/flags.py."""
+    groups = {"logging (before `server`)": GLOBAL_SETTINGS, **SERVER_SETTINGS}
+    parts = []
+    for title, settings in groups.items():
+        lines = [
+            f"### {title[0].upper()}{title[1:]}",
+            "",
+            "| flag | variable | default | what it does |",
+            "|---|---|---|---|",
+        ]
+        for setting in settings:
+            default = f"`{setting.default}`" if setting.default else ""
+            cells = (f"`--{setting.flag}`", f"`{setting.variable}`", default, setting.about)
+            lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def pod_before() -> str:
+    """The golden pod as its author wrote it."""
+    _, _, pod = (GOLDEN / "pod.yaml").read_text().partition("\n")
+    return f"```yaml\n{pod}```\n"
+
+
+def pod_after() -> str:
+    """The golden pod as the webhook leaves it."""
+    return f"```yaml\n{(GOLDEN / 'expected.yaml').read_text()}```\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "annotation-table": annotation_table,
+    "setting-tables": setting_tables,
+    "pod-before": pod_before,
+    "pod-after": pod_after,
+}
+
+
+def render(text: str) -> str:
+    """The document with every generated block renewed. Raises `KeyError` for a block that nobody generates."""
+    return _BLOCK.sub(lambda found: f"{found[1]}{GENERATED[found[2]]()}{found[3]}", text)
+
+
+def main() -> int:
+    """Rewrite or check; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; end with 1 if something would change")
+    check = parser.parse_args().check
+    stale = [path for path in sorted(DOCS.glob("*.md")) if render(path.read_text()) != path.read_text()]
+    for path in stale:
+        if check:
+            print(f"{path.relative_to(ROOT)} is out of date: run make docs", file=sys.stderr)
+        else:
+            path.write_text(render(path.read_text()))
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""The documentation's examples run, and its generated parts are what the code says."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("demo/**/*.md")])
+COMMANDS = {
+    "kubectl token-injector": "ctl",
+    "token-injector-webhook": "webhook",
+    "token-injector-certs": "certjob",
+    "token-injector": "injector",
+}
+
+
+def run(command: str, *, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run one of our commands as a user writes it."""
+    program = next(name for name in COMMANDS if command.startswith(name))
+    arguments = shlex.split(command.removeprefix(program))
+    line = [sys.executable, "-m", COMMANDS[program], *arguments]
+    return subprocess.run(line, cwd=cwd, input=stdin, capture_output=True, text=True, timeout=60, check=False)
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """The fenced blocks of one language, each with its document's name."""
+    found = []
+    for path in DOCUMENTS:
+        for text in re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE):
+            found.append((path.name, text))
+    return found
+
+
+def console_examples() -> list[object]:
+    """Every "$ command" of the documents with the output that follows it."""
+    return [
+        pytest.param(command, output, id=f"{name}: {command[:40]}")
+        for name, block in blocks("")
+        for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("command", "output"), console_examples())
+def test_console_examples_print_what_they_show(command: str, output: str, tmp_path: Path) -> None:
+    """A "$ command" in a document prints exactly what stands below it."""
+    finished = run(command, cwd=tmp_path)
+
+    assert (finished.stdout, finished.returncode) == (output, 0), finished.stderr
+
+
+@pytest.mark.slow
+def test_the_readme_pod_is_injected(tmp_path: Path) -> None:
+    """The README's service account and pod, as they stand there, give an injected pod."""
+    manifest = next(text for name, text in blocks("yaml") if name == "README.md")
+
+    finished = run("kubectl token-injector inject -f - --image=example/token-injector:1", cwd=tmp_path, stdin=manifest)
+
+    assert finished.returncode == 0, finished.stderr
+    pod = next(document for document in yaml.safe_load_all(finished.stdout) if document["kind"] == "Pod")
+    assert [container["name"] for container in pod["spec"]["initContainers"]] == ["update-gcp-id-token"]
+
+
+@pytest.mark.slow
+def test_generated_parts_are_current() -> None:
+    """`make docs` would change nothing."""
+    check = [sys.executable, ROOT / "docs/generate.py", "--check"]
+
+    finished = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
+
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    """Every relative link of a document names a file of the repository."""
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
+
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        "token-injector-webhook --help",
+        "token-injector-webhook server --help",
+        "token-injector --help",
+        "token-injector-certs --help",
+        "token-injector-certs certify --help",
+        "token-injector-certs check --help",
+        "kubectl token-injector --help",
+        "kubectl token-injector inject --help",
+        "kubectl token-injector doctor --help",
+        "kubectl token-injector trust-policy --help",
+    ],
+)
+def test_every_help_has_an_example(command: str, tmp_path: Path) -> None:
+    """Help ends well, goes to stdout and shows an example."""
+    finished = run(command, cwd=tmp_path)
+
+    assert finished.returncode == 0, finished.stderr
+    assert "example" in finished.stdout
