@@ -1,0 +1,1 @@
+"""Ratios within one run against named references; never a timed test."""

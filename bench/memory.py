@@ -1,0 +1,90 @@
+"""Memory of a sleeping refresher, over COPIES copies: what the whole system has more of, per copy.
+
+Anonymous memory, kernel stacks and page tables from /proc/meminfo, because resident sets count shared pages again and
+again. The floor is the same number of copies of the smallest waiter that a machine has.
+"""
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.result import Result
+from contract import environ
+from demo.fakes.metadata import MetadataServer
+
+BOUND_MB = 0.1
+COPIES = 40
+_ROUNDS = 3
+_LAUNCHER = Path(__file__).parent.parent / f"build/launcher/token-injector.{platform.machine()}"
+_PARTS = ("AnonPages", "KernelStack", "PageTables")
+
+
+def measure() -> list[Result]:
+    """Medians of interleaved rounds."""
+    floors, products = [], []
+    with MetadataServer() as metadata, tempfile.TemporaryDirectory() as folder:
+        for number in range(_ROUNDS):
+            floors.append(_per_copy([["sleep", "600"] for _ in range(COPIES)], {}, []))
+            files = [Path(folder) / f"token-{number}-{copy}" for copy in range(COPIES)]
+            commands = [[str(_LAUNCHER), f"--file={file}", "--refresh=true"] for file in files]
+            products.append(_per_copy(commands, _environment(metadata.host, folder), files))
+    return [
+        Result(
+            name=f"sleeping refresher, each of {COPIES}",
+            floor="coreutils sleep (for comparison; the bound is absolute)",
+            floor_value=statistics.median(floors),
+            value=statistics.median(products),
+            unit="MB",
+            bound=BOUND_MB,
+            is_ratio=False,
+        )
+    ]
+
+
+def _environment(host: str, folder: str) -> dict[str, str]:
+    return {
+        "PATH": os.defpath,
+        environ.GCE_METADATA_HOST: host,
+        environ.REFRESHER_COMMAND: f"{sys.executable} -I -m injector",
+        environ.TERMINATION_LOG: f"{folder}/termination",
+    }
+
+
+def _per_copy(commands: Sequence[Sequence[str]], environment: dict[str, str], files: Sequence[Path]) -> float:
+    before = _megabytes()
+    copies = [
+        subprocess.Popen(command, env=environment or None, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for command in commands
+    ]
+    try:
+        _wait_until_asleep(copies, files)
+        return (_megabytes() - before) / len(copies)
+    finally:
+        for copy in copies:
+            copy.kill()
+        for copy in copies:
+            copy.wait()
+
+
+def _wait_until_asleep(copies: Sequence[subprocess.Popen[bytes]], files: Sequence[Path]) -> None:
+    """Every copy has its token, and its refresher is gone again."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        has_children = any(Path(f"/proc/{copy.pid}/task/{copy.pid}/children").read_text() for copy in copies)
+        if all(file.exists() for file in files) and not has_children:
+            time.sleep(1.0)  # the kernel frees page tables a little later
+            return
+        time.sleep(0.2)
+    raise RuntimeError("the refreshers did not get their tokens within 120 s")
+
+
+def _megabytes() -> float:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    return sum(kilobytes[part] for part in _PARTS) / 1024

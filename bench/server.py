@@ -1,0 +1,56 @@
+"""The measured server: `python -m bench.server product|noop CERT KEY`. Both differ in one function, the review."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.review import ACCOUNT, SETTINGS
+from webhook.review import Answer, review
+from webhook.reviews import Reviews
+from webhook.server import run
+from webhook.settings import parse_settings
+
+
+class _OneAccount:
+    def annotations(self, namespace: str, name: str) -> dict[str, str]:
+        """The same for everybody."""
+        return ACCOUNT if namespace and name else {}
+
+
+_ACCOUNTS = _OneAccount()
+_RESPONSE = {"uid": "7b1f2c3d-0000-4000-8000-000000000001", "allowed": True}
+_NOTHING = Answer(
+    body={"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": _RESPONSE},
+    outcome="unchanged",
+    reason="no_label",
+    fields={"uid": "", "namespace": "", "pod": "", "service_account": ""},
+)
+
+
+def do_nothing(_: Any) -> Answer:
+    """The floor: allow whatever comes."""
+    return _NOTHING
+
+
+def product(body: Any) -> Answer:
+    """The real review, of a service account that is in the cache."""
+    return review(body, accounts=_ACCOUNTS, settings=SETTINGS)
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    kind, certificate, key = sys.argv[1:]
+    reviews = Reviews(
+        review=product if kind == "product" else do_nothing,
+        unready=lambda: "",
+        service_accounts=lambda: 1,
+        age=lambda: 0.0,
+        stop=lambda: None,
+    )
+    flags = {"listen-address": ["127.0.0.1:0"], "tls-cert-file": [certificate], "tls-private-key-file": [key]}
+    _, server = parse_settings(flags, {})
+    return run(server, lambda: reviews, Path(__file__).stem)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""What an API server knows, and what it was told to do wrong. Any thread may change it at any time."""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from demo.fakes.api_server.script import Fault
+
+Verb = Literal["get", "list", "watch"]
+SERVICE_ACCOUNTS = "serviceaccounts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A request, without its credentials."""
+
+    verb: Verb
+    path: str
+    query: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Collection:
+    """The objects of one resource, and what happened to them."""
+
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    log: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    oldest: int = 0
+    """A watch from before this version is answered with 410."""
+
+
+class State:
+    """Objects by resource, with one counter of versions, as etcd has it."""
+
+    def __init__(self, tokens: set[str] | None) -> None:
+        self.tokens = tokens
+        self.forbidden: set[Verb] = set()
+        self.faults: dict[Verb, deque[Fault]] = {"get": deque(), "list": deque(), "watch": deque()}
+        """Each request takes the next fault of its verb."""
+        self.requests: list[Seen] = []
+        self.closing = False
+        self.changed = threading.Condition()
+        self._version = 1000
+        self._collections: dict[str, Collection] = {}
+        self._pages: dict[str, tuple[int, list[dict[str, Any]]]] = {}
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Requests by verb."""
+        return Counter(seen.verb for seen in list(self.requests))
+
+    def end_streams(self) -> None:
+        """Every watch and every hanging request ends."""
+        with self.changed:
+            self.closing = True
+            self.changed.notify_all()
+
+    def put(self, namespace: str, name: str, annotations: Mapping[str, str], resource: str = SERVICE_ACCOUNTS) -> None:
+        """Create an object, or change its annotations."""
+        with self.changed:
+            collection = self._collection(resource)
+            key = f"{namespace}/{name}"
+            kind = "MODIFIED" if key in collection.objects else "ADDED"
+            metadata = {
+                "name": name,
+                "namespace": namespace,
+                "uid": f"{key}-uid",
+                "resourceVersion": self._next(),
+                "annotations": dict(annotations),
+                "managedFields": [{"manager": "scripted", "operation": "Update"}],
+            }
+            collection.objects[key] = {"metadata": metadata}
+            self._log(collection, kind, {"metadata": metadata})
+
+    def delete(self, namespace: str, name: str, resource: str = SERVICE_ACCOUNTS) -> None:
+        """Delete an object, if there is one."""
+        with self.changed:
+            collection = self._collection(resource)
+            obj = collection.objects.pop(f"{namespace}/{name}", None)
+            if obj is not None:
+                self._log(collection, "DELETED", {"metadata": {**obj["metadata"], "resourceVersion": self._next()}})
+
+    def compact(self, resource: str = SERVICE_ACCOUNTS) -> None:
+        """Forget all history: a watch from before now, and the next page of a list, are answered with 410."""
+        with self.changed:
+            collection = self._collection(resource)
+            collection.log.clear()
+            collection.oldest = self._version
+            self._pages.clear()
+
+    def annotations(self, resource: str = SERVICE_ACCOUNTS) -> dict[str, dict[str, str]]:
+        """NAMESPACE/NAME → annotations: what a cache must hold."""
+        with self.changed:
+            return {key: obj["metadata"]["annotations"] for key, obj in self._collection(resource).objects.items()}
+
+    def find(self, resource: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """One object."""
+        with self.changed:
+            return self._collection(resource).objects.get(f"{namespace}/{name}")
+
+    def events_after(self, resource: str, version: int) -> list[tuple[int, dict[str, Any]]] | None:
+        """Events that are newer, with their versions; None where the history does not reach back so far."""
+        with self.changed:
+            collection = self._collection(resource)
+            if version < collection.oldest:
+                return None
+            return [entry for entry in collection.log if entry[0] > version]
+
+    def page(self, resource: str, limit: int, token: str) -> dict[str, Any] | None:
+        """One page of a list as of the moment of its first page; None for an expired continue token."""
+        with self.changed:
+            if token and token not in self._pages:
+                return None
+            everything = list(self._collection(resource).objects.values())
+            version, rest = self._pages[token] if token else (self._version, everything)
+            limit = limit or len(rest)
+            metadata = {"resourceVersion": str(version)}
+            if len(rest) > limit:
+                metadata["continue"] = f"{version}+{len(rest) - limit}"
+                self._pages[metadata["continue"]] = (version, rest[limit:])
+            return {"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": rest[:limit]}
+
+    def next_fault(self, verb: Verb) -> Fault | None:
+        """The next thing to do wrong."""
+        with self.changed:
+            return self.faults[verb].popleft() if self.faults[verb] else None
+
+    def _collection(self, resource: str) -> Collection:
+        return self._collections.setdefault(resource, Collection())
+
+    def _next(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+    def _log(self, collection: Collection, kind: str, obj: dict[str, Any]) -> None:
+        collection.log.append((self._version, {"type": kind, "object": obj}))
+        self.changed.notify_all()
