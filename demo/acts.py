@@ -37,9 +37,11 @@ def certificate(show: Show, stage: Stage, program: str) -> None:
     try:
         stage.review(manifest(), trusting=False)
     except ssl.SSLCertVerificationError as exc:
-        show.twin("a client that trusts other CAs talks to it", holds=True, detail=f"refused: {exc.verify_message}")
+        show.twin(
+            "a client that trusts other CAs does not talk to it", holds=True, detail=f"refused: {exc.verify_message}"
+        )
     else:
-        show.twin("a client that trusts other CAs talks to it", holds=False, detail="it did")
+        show.twin("a client that trusts other CAs does not talk to it", holds=False, detail="it did")
 
 
 def admission(show: Show, stage: Stage) -> dict[str, Any]:
@@ -53,14 +55,16 @@ def admission(show: Show, stage: Stage) -> dict[str, Any]:
     show.proof("the labelled pod gets the refresher", holds=pod.UPDATE_CONTAINER in sidecars, detail="")
     off = manifest()
     off["metadata"]["labels"][ENABLED_LABEL] = "false"
-    show.twin('a pod labelled "false" is changed', holds="patch" not in stage.review(off), detail="no patch")
+    show.twin('a pod labelled "false" stays as it is', holds="patch" not in stage.review(off), detail="no patch")
     host = manifest()
     host["spec"]["hostNetwork"] = True
     denied = stage.review(host)
     message = denied.get("status", {}).get("message", "")
-    show.twin("a pod on its node's network starts", holds=not denied["allowed"], detail=f"denied: {message}")
+    show.twin("a pod on its node's network is denied", holds=not denied["allowed"], detail=f"denied: {message}")
     again = stage.review(after)
-    show.twin("a pod mutated twice is mutated twice", holds="patch" not in again, detail="no patch the second time")
+    show.twin(
+        "a pod that comes back is not changed again", holds="patch" not in again, detail="no patch the second time"
+    )
     return after
 
 
@@ -70,9 +74,9 @@ def first_token(show: Show, stage: Stage, kubelet: Kubelet, after: Mapping[str, 
     stage.metadata.bound = False
     try:
         kubelet.start_init_containers(after)
-        show.twin("a pod without a Google service account starts", holds=False, detail="it started")
+        show.twin("a pod without a Google service account is held back", holds=False, detail="it started")
     except HookFailedError as exc:
-        show.twin("a pod without a Google service account starts", holds=True, detail=f"held back: {exc}".strip())
+        show.twin("a pod without a Google service account is held back", holds=True, detail=str(exc).strip())
     stage.metadata.bound = True
     started = time.monotonic()
     kubelet.start_init_containers(after)
@@ -99,16 +103,16 @@ def aws(show: Show, stage: Stage, kubelet: Kubelet, after: Mapping[str, Any]) ->
     show.proof("it writes to S3 and reads back", holds=line.get("read") == "order 1", detail=str(line.get("read")))
     google = stage.google
     wrong = {
-        "a token for another audience": (google.id_token("https://elsewhere.example"), "AccessDenied"),
-        "another service account's token": (_of_another(google), "AccessDenied"),
         "an expired token": (google.id_token(pod.GOOGLE_AUDIENCE, lifetime=-60), "ExpiredTokenException"),
+        "another service account's token": (_of_another(google), "AccessDenied"),
+        "a token for another audience": (google.id_token("https://elsewhere.example"), "AccessDenied"),
     }
     for claim, (token, code) in wrong.items():
         path = stage.folder / "wrong-token"
         path.write_text(token)
         line = _last(kubelet.run(application, env={environ.AWS_WEB_IDENTITY_TOKEN_FILE: str(path)}))
         show.twin(
-            f"{claim} is taken", holds=line.get("error") == code, detail=f"{line.get('error')}: {line.get('message')}"
+            f"{claim} is refused", holds=line.get("error") == code, detail=f"{line.get('error')}: {line.get('message')}"
         )
     show.note(_doctor(stage, stage.folder / "wrong-token"))
 
@@ -129,7 +133,7 @@ def refresh(show: Show, stage: Stage, kubelet: Kubelet, after: Mapping[str, Any]
     line = _last(kubelet.run(_application(after), env={environ.AWS_WEB_IDENTITY_TOKEN_FILE: str(path)}))
     holds = line.get("error") == "ExpiredTokenException"
     show.twin(
-        "the token it began with is still good", holds=holds, detail=f"{line.get('error')}: {line.get('message')}"
+        "the token it began with has expired by then", holds=holds, detail=f"{line.get('error')}: {line.get('message')}"
     )
 
 
@@ -147,6 +151,14 @@ def end(show: Show, kubelet: Kubelet) -> None:
 
 def _of_another(google: GoogleSigner) -> str:
     return google.id_token(pod.GOOGLE_AUDIENCE, sub="999999999999999999999", azp="999999999999999999999")
+
+
+def nothing_left(show: Show, stage: Stage) -> None:
+    """After the stage is closed."""
+    show.act("7. The end")
+    ended = stage.webhook is not None and stage.webhook.poll() == 0
+    detail = f"the webhook ended with {stage.webhook.poll() if stage.webhook else None}; its folder is gone"
+    show.proof("no file and no process is left behind", holds=ended and not stage.folder.exists(), detail=detail)
 
 
 def _application(after: Mapping[str, Any]) -> dict[str, Any]:

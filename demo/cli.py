@@ -41,5 +41,5 @@ def main(argv: Sequence[str] | None = None) -> int:
             acts.aws(show, stage, kubelet, after)
             acts.refresh(show, stage, kubelet, after)
             acts.end(show, kubelet)
-    show.proof("nothing is left behind", holds=not stage.folder.exists(), detail="no file, no process")
+    acts.nothing_left(show, stage)
     return show.summary()

@@ -83,8 +83,11 @@ class Kubelet:
 
     def termination_message(self, name: str) -> str:
         """What the container left in its terminationMessagePath."""
-        path = self._folder / f"{name}.termination"
+        path = self._termination_log(name)
         return path.read_text() if path.exists() else ""
+
+    def _termination_log(self, name: str) -> Path:
+        return self._folder / f"{name}.termination"
 
     def _post_start(self, container: Mapping[str, Any]) -> None:
         hook = container.get("lifecycle", {}).get("postStart", {}).get("exec", {}).get("command")
@@ -99,6 +102,8 @@ class Kubelet:
             raise HookFailedError(self.termination_message(container["name"]))
 
     def _start(self, container: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+        # Each start of a container has a termination log of its own.
+        self._termination_log(container["name"]).unlink(missing_ok=True)
         with (self._folder / f"{container['name']}.log").open("ab") as log:
             return subprocess.Popen(
                 self._command(container, container["command"]),
@@ -118,7 +123,7 @@ class Kubelet:
         raise FileNotFoundError(f"image {container['image']} has no program {command[0]}")
 
     def _environment(self, container: Mapping[str, Any]) -> dict[str, str]:
-        message = self._folder / f"{container['name']}.termination"
+        message = self._termination_log(container["name"])
         written = {entry["name"]: entry["value"] for entry in container.get("env") or ()}
         return {
             "PATH": os.defpath,

@@ -33,11 +33,11 @@ class Show:
 
     def proof(self, claim: str, *, holds: bool, detail: str) -> None:
         """Show a claim that was tried."""
-        self._proof(Proof(claim=claim, holds=holds, detail=detail), "  ")
+        self._proof(Proof(claim=claim, holds=holds, detail=detail), "      ")
 
     def twin(self, claim: str, *, holds: bool, detail: str) -> None:
         """Show the negative twin of the last proof: what must not work, and does not."""
-        self._proof(Proof(claim=claim, holds=holds, detail=detail), "    not: ")
+        self._proof(Proof(claim=claim, holds=holds, detail=detail), "  and ")
 
     def _proof(self, proof: Proof, indent: str) -> None:
         self.proofs.append(proof)

@@ -114,7 +114,7 @@ class Stage:
             *(f"--tls-cert-file={certs / 'tls.crt'}", f"--tls-private-key-file={certs / 'tls.key'}"),
             *(f"--service-accounts={HERE / 'service-accounts.yaml'}", f"--image={IMAGE}", "--workers=1"),
             *(f"--volume-path={self.volume}", f"--refresher-program={program}"),
-            f"--injector-env={environ.TIME_DIVISOR}={TIME_DIVISOR}",
+            *(f"--injector-env={environ.TIME_DIVISOR}={TIME_DIVISOR}", "--token-wait=3600"),
         ]
         env = {"PATH": os.defpath, "HOME": str(self.folder), "TMPDIR": str(self.folder), **QUIET}
         env[environ.GCE_METADATA_HOST] = self.metadata.host

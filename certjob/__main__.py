@@ -1,0 +1,7 @@
+"""`python -m certjob`."""
+
+import sys
+
+from certjob.cli import main
+
+sys.exit(main())
