@@ -1,0 +1,7 @@
+"""`python -m ctl`."""
+
+import sys
+
+from ctl.cli import main
+
+sys.exit(main())

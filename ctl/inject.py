@@ -1,0 +1,130 @@
+"""`inject`: what would the webhook do to these manifests? Offline, for GitOps, review and CI.
+
+All or nothing: where one pod would be denied, standard output stays empty.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+
+from contract import exit_codes
+from contract.annotations import ENABLED_LABEL
+from ctl.accounts import accounts_in
+from ctl.errors import UsageError
+from ctl.manifest import Document, read_documents
+from ctl.output import as_diff, as_json, as_patch, as_yaml
+from ctl.render import Rendering, render
+from ctl.streams import STDIN, Streams
+from webhook.flags import SERVER_SETTINGS, Setting
+from webhook.settings import SettingError, Settings, parse_settings
+
+_GROUPS = ("what is injected", "what holds where no annotation says otherwise")
+_SETTINGS: tuple[Setting, ...] = tuple(setting for group in _GROUPS for setting in SERVER_SETTINGS[group])
+_IMAGE = next(setting for setting in _SETTINGS if setting.flag == "image")
+
+DESCRIPTION = """\
+Shows what the webhook would do to Pods, Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs and CronJobs, and to
+Lists of them, without a cluster. Other objects pass through as they are. Service accounts may stand in the same files.
+Warnings and denials go to standard error; a denial leaves standard output empty.
+
+exit codes: 0 rendered, 1 a pod would be denied, 2 a file or a flag can't be used
+"""
+EPILOG = """\
+The settings are the webhook's own flags and variables: give them as it has them. A flag wins over its variable.
+
+examples:
+  kubectl token-injector inject -f deployment.yaml --service-accounts service-accounts.yaml \\
+      --image registry.example/token-injector:1.0 -o diff
+  helm template my-release ./chart | kubectl token-injector inject -f - --image registry.example/token-injector:1.0
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Files and form, then the webhook's settings from its own table."""
+    add = parser.add_argument
+    files = "manifests, - is standard input; may be given again"
+    add("-f", "--filename", action="append", required=True, metavar="FILE", help=files)
+    accounts = "manifests of service accounts; may be given again"
+    add("--service-accounts", action="append", default=[], metavar="FILE", help=accounts)
+    add("-n", "--namespace", metavar="NS", help="of objects that name none (default: default)")
+    forms = "the mutated objects, each object's JSON Patch, or what differs (default: yaml)"
+    add("-o", "--output", choices=("yaml", "json", "patch", "diff"), default="yaml", help=forms)
+    for title in _GROUPS:
+        group = parser.add_argument_group(title)
+        for setting in SERVER_SETTINGS[title]:
+            default = f"default {setting.default}; " if setting.default else ""
+            again = "; may be given again" if setting.repeatable else ""
+            about = f"{setting.about}{again} ({default}{setting.variable})".replace("%", "%%")
+            group.add_argument(
+                f"--{setting.flag}", dest=setting.flag, action="append", metavar=setting.metavar, help=about
+            )
+
+
+def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Streams) -> int:
+    """Read, render, write; returns the exit code. Raises `UsageError`."""
+    settings = _settings(vars(arguments), environ)
+    if [*arguments.filename, *arguments.service_accounts].count(STDIN) > 1:
+        raise UsageError("-f - and --service-accounts -: standard input can be read once: give a file for the other")
+    documents = _read(arguments.filename, "-f", streams)
+    accounts = accounts_in(
+        [*_read(arguments.service_accounts, "--service-accounts", streams), *documents], arguments.namespace
+    )
+    renderings = render(documents, accounts, settings, namespace=arguments.namespace)
+    for one in renderings:
+        for warning in one.warnings:
+            print(f"{one.subject.display_name}: warning: {warning}", file=streams.stderr)
+    denied = [(one.subject.display_name, one.denial) for one in renderings if one.denial]
+    for name, denial in denied:
+        if denial.reason == "no_image":
+            raise UsageError(
+                f"{name}: google mode injects a container: give its image with --image or {_IMAGE.variable}, "
+                "the same as the webhook has"
+            )
+        print(f"{name}: denied: {denial.message}", file=streams.stderr)
+    if denied:
+        print(f"nothing was written: {len(denied)} of {len(renderings)} would be denied", file=streams.stderr)
+        return exit_codes.DENIED
+    _write(arguments.output, documents, renderings, environ, streams)
+    return exit_codes.OK
+
+
+def _settings(given: Mapping[str, Sequence[str] | None], environ: Mapping[str, str]) -> Settings:
+    """Of the environment only these settings count: the webhook's GCE_METADATA_HOST is not this machine's."""
+    flags = {setting.flag: list(value) for setting in _SETTINGS if (value := given.get(setting.flag)) is not None}
+    known = {setting.variable: environ[setting.variable] for setting in _SETTINGS if setting.variable in environ}
+    try:
+        return parse_settings(flags, known)[0]
+    except SettingError as exc:
+        raise UsageError(str(exc)) from exc
+
+
+def _read(names: Sequence[str], flag: str, streams: Streams) -> list[Document]:
+    documents = []
+    for name in names:
+        origin = "standard input" if name == STDIN else name
+        for document in read_documents(streams.read(name, flag), origin):
+            if document.content is not None and not isinstance(document.content, dict):
+                raise UsageError(f"{document.origin}: it is no Kubernetes object: expected apiVersion, kind, metadata")
+            documents.append(document)
+    return documents
+
+
+def _write(
+    form: str, documents: list[Document], renderings: list[Rendering], environ: Mapping[str, str], streams: Streams
+) -> None:
+    match form:
+        case "json":
+            text = as_json(documents, renderings)
+        case "patch":
+            text = as_patch(renderings)
+        case "diff":
+            # https://no-color.org
+            text = as_diff(renderings, colour=streams.stdout.isatty() and not environ.get("NO_COLOR"))
+        case _:
+            text = as_yaml(documents, renderings)
+    streams.stdout.write(text)
+    if all(one.unlabelled and not one.warnings for one in renderings):
+        print(
+            f"nothing was injected: no pod here carries the label {ENABLED_LABEL} with the value 'true'; "
+            "a Deployment's pods take theirs from spec.template.metadata.labels",
+            file=streams.stderr,
+        )
