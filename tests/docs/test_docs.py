@@ -29,11 +29,9 @@ def run(command: str, *, cwd: Path, stdin: str = "") -> subprocess.CompletedProc
 
 def blocks(language: str) -> list[tuple[str, str]]:
     """The fenced blocks of one language, each with its document's name."""
-    found = []
-    for path in DOCUMENTS:
-        for text in re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE):
-            found.append((path.name, text))
-    return found
+    # Every second piece between two fences is a block; it begins with its language.
+    pieces = [(path.name, piece) for path in DOCUMENTS for piece in path.read_text().split("```")[1::2]]
+    return [(name, piece.partition("\n")[2]) for name, piece in pieces if piece.partition("\n")[0] == language]
 
 
 def console_examples() -> list[object]:
@@ -69,7 +67,7 @@ def test_the_readme_pod_is_injected(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_generated_parts_are_current() -> None:
     """`make docs` would change nothing."""
-    check = [sys.executable, ROOT / "docs/generate.py", "--check"]
+    check = [sys.executable, str(ROOT / "docs/generate.py"), "--check"]
 
     finished = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
 

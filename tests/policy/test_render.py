@@ -1,13 +1,12 @@
 """Rendered policies are read by the tools that people give them to."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import hcl2
 import pytest
 import yaml
 
@@ -53,8 +52,6 @@ def test_cloudformation_is_a_template_with_the_policy(policy: dict[str, Any]) ->
 def test_cloudformation_passes_cfn_lint(tmp_path: Path, google_policy: dict[str, Any]) -> None:
     """AWS's own linter has nothing to say."""
     linter = Path(sys.executable).with_name("cfn-lint")
-    if not linter.exists():
-        pytest.skip("needs cfn-lint: pip install cfn-lint")
     template = tmp_path / "role.yaml"
     template.write_text(render_cloudformation(google_policy, role_name="reader"))
 
@@ -66,24 +63,12 @@ def test_cloudformation_passes_cfn_lint(tmp_path: Path, google_policy: dict[str,
 
 
 @pytest.mark.parametrize("policy", [google_trust_policy(service_account_id="112233445566778899001"), RICH])
-def test_terraform_parses_and_is_formatted(policy: dict[str, Any]) -> None:
-    """`terraform fmt` parses it and would change nothing."""
-    terraform = shutil.which("terraform")
-    if terraform is None:
-        pytest.skip("needs terraform: see developer.hashicorp.com/terraform/install")
-    environ = os.environ | {"CHECKPOINT_DISABLE": "1"}
+def test_terraform_parses(policy: dict[str, Any]) -> None:
+    """An HCL2 parser finds one policy document and one role in it."""
+    parsed = hcl2.loads(render_terraform(policy, role_name="reader", label="pods"))
 
-    done = subprocess.run(
-        [terraform, "fmt", "-check", "-diff", "-"],
-        input=render_terraform(policy, role_name="reader"),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=environ,
-    )
-
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert {name.strip('"') for block in parsed["data"] for name in block} == {"aws_iam_policy_document"}
+    assert {name.strip('"') for block in parsed["resource"] for name in block} == {"aws_iam_role"}
 
 
 def test_terraform_says_what_the_policy_says() -> None:

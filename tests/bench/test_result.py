@@ -1,0 +1,48 @@
+"""A measurement over its bound fails the run and is named."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import cli
+from bench.result import Result, table, write
+from bench.review import SIZE, body
+
+
+def result(value: float, *, is_ratio: bool = True) -> Result:
+    """A measurement against a floor of 10 with a bound of 2."""
+    return Result(name="x", floor="y", floor_value=10, value=value, unit="us", bound=2, is_ratio=is_ratio)
+
+
+@pytest.mark.parametrize(
+    ("measured", "passes"),
+    [(result(20), True), (result(20.1), False), (result(2, is_ratio=False), True), (result(3, is_ratio=False), False)],
+)
+def test_a_bound_is_inclusive(measured: Result, passes: bool) -> None:  # noqa: FBT001 - a table's column
+    """The bound itself passes; ratios are compared as ratios, sizes as sizes."""
+    assert measured.passes is passes
+    assert ("OVER" in table([measured])) is not passes
+
+
+def test_json_has_what_was_measured(tmp_path: Path) -> None:
+    """Programs find the ratio and the verdict beside the raw figures."""
+    write([result(25)], tmp_path / "new" / "bench.json")
+
+    row = json.loads((tmp_path / "new" / "bench.json").read_text())["results"][0]
+    assert (row["measured"], row["passes"], row["value"]) == (2.5, False, 25)
+
+
+@pytest.mark.parametrize(("value", "code"), [(15, 0), (25, 1)])
+def test_the_exit_code_says_whether_all_passed(
+    value: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One result over its bound makes the command fail."""
+    monkeypatch.setitem(cli.MEASUREMENTS, "mutation", lambda: [result(value)])
+
+    assert cli.main(["mutation", f"--output={tmp_path / 'bench.json'}"]) == code
+
+
+def test_the_measured_review_has_the_size_it_claims() -> None:
+    """7.9 KB, give or take one managed field."""
+    assert SIZE <= len(body()) < SIZE + 50
