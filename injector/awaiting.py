@@ -1,0 +1,48 @@
+"""Is the first token there? The postStart hook waits for it, so that the application starts with a token.
+
+A permanent reason in the termination log ends the wait at once: a failed postStart kills the container, and the
+termination log is the only text of it that the kubelet shows.
+"""
+
+# ruff: noqa: PTH116 - pathlib costs two thirds of a bare start
+
+from __future__ import annotations
+
+import os
+
+from contract import exit_codes
+from injector.errors import RefreshError, printable
+from injector.report import REASON, read_permanent, read_termination_log, write_termination_log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from injector.settings import Await
+
+# Between two looks, in real seconds: short beside the start of a container, and two system calls each.
+POLL = 0.02
+
+
+def await_token(settings: Await, *, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    """Return when the file has something in it; raises RefreshError."""
+    shared = settings.shared
+    give_up = monotonic() + settings.timeout / shared.time_divisor
+    while not _has_content(settings.file):
+        if permanent := read_permanent(read_termination_log(shared)):
+            raise permanent
+        if monotonic() >= give_up:
+            last = (
+                printable(read_termination_log(shared), limit=REASON) or "the refresher gave no reason; look at its log"
+            )
+            reason = f"no token in {settings.file} after {settings.timeout} s: {last}"
+            write_termination_log(shared, f"{reason}\n")
+            raise RefreshError(reason, exit_code=exit_codes.AWAIT_TIMEOUT)
+        sleep(POLL)
+
+
+def _has_content(path: str) -> bool:
+    try:
+        return os.stat(path).st_size > 0
+    except OSError:
+        return False

@@ -1,0 +1,163 @@
+"""The program: environment and arguments in, exit code out; real clocks, dice and signals are handed on from here."""
+
+# ruff: noqa: PLC0415 - what a first token does not need is imported where it is needed
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from contract import exit_codes
+from contract.environ import TIME_DIVISOR
+from contract.refresh import REPORT_FD_FLAG
+from injector import __version__
+from injector.errors import RefreshError, UsageError
+from injector.report import Next, last_words, report, write_termination_log
+from injector.settings import Await, Show, parse, shared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+    from typing import NoReturn
+
+    from injector.once import World
+    from injector.settings import Settings
+
+
+def main() -> int:
+    """Run the command line of this process."""
+    try:
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        return 130  # the shell's code for Ctrl-C
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code is one of contract/exit_codes.py."""
+    try:
+        asked = parse(arguments, os.environ)
+    except UsageError as exc:
+        print(f"token-injector: {exc}", file=sys.stderr)
+        _report_usage(arguments, RefreshError(str(exc), exit_code=exc.exit_code))
+        return exc.exit_code
+    if isinstance(asked, Show):
+        return _show(asked)
+    if isinstance(asked, Await):
+        return _await(asked)
+    world = _world(asked)
+    if asked.refresh:
+        _loop(asked, world)
+    if asked.report_fd is None:
+        _end_on_sigterm()
+    return _once(asked, world)
+
+
+def _world(settings: Settings) -> World:
+    from injector.log import Log
+    from injector.once import World
+
+    log = Log(level=settings.log_level)
+    return World(now=time.time, monotonic=time.monotonic, sleep=time.sleep, dice=_dice, log=log)
+
+
+def _once(settings: Settings, world: World) -> int:
+    """One refresh, and its result where the caller looks for it."""
+    from injector.once import once
+    from injector.sources import token_source
+
+    outcome: Next | RefreshError
+    try:
+        found = once(settings, source=token_source(settings), world=world)
+        outcome = Next(seconds=found.next_in)
+        if settings.print_token:
+            _print(found.token.text)
+    except RefreshError as exc:
+        outcome = exc
+    except Exception as exc:  # noqa: BLE001 - the outermost place: a bug is reported and logged, once
+        outcome = _bug(exc, world)
+    if settings.report_fd is not None:
+        return _reported(settings.report_fd, outcome)
+    if isinstance(outcome, RefreshError):
+        write_termination_log(settings.shared, last_words(outcome))
+        world.log("error", "no token", exit_code=outcome.exit_code, reason=str(outcome))
+        return outcome.exit_code
+    return exit_codes.OK
+
+
+def _loop(settings: Settings, world: World) -> NoReturn:
+    from injector.loop import run_forever
+
+    def refresh(report_fd: int) -> int:
+        return _once(settings.replace(refresh=False, once_if_stale=True, report_fd=report_fd), world)
+
+    run_forever(refresh, shared=settings.shared, world=world)
+
+
+def _await(settings: Await) -> int:
+    from injector.awaiting import await_token
+
+    try:
+        await_token(settings, monotonic=time.monotonic, sleep=time.sleep)
+    except RefreshError as exc:
+        print(f"token-injector await: {exc}", file=sys.stderr)
+        return exc.exit_code
+    return exit_codes.OK
+
+
+def _show(asked: Show) -> int:
+    from injector.help import HELP
+
+    sys.stdout.write(f"token-injector {__version__}\n" if asked.what == "version" else HELP)
+    return exit_codes.OK
+
+
+def _print(token: str) -> None:
+    # A newline is for people; a file or a pipe gets the token as it is.
+    sys.stdout.write(f"{token}\n" if sys.stdout.isatty() else token)
+    sys.stdout.flush()
+
+
+def _bug(exc: Exception, world: World) -> RefreshError:
+    import traceback
+
+    # The frames only: an unexpected error's own text may quote what it choked on.
+    world.log("error", "bug", error=type(exc).__name__, traceback="".join(traceback.format_tb(exc.__traceback__)))
+    return RefreshError(
+        f"a bug of the token tool ({type(exc).__name__}); please report it with the log", exit_code=exit_codes.INTERNAL
+    )
+
+
+def _reported(descriptor: int, outcome: Next | RefreshError) -> int:
+    try:
+        report(descriptor, outcome)
+    except OSError as exc:
+        print(f"token-injector: {REPORT_FD_FLAG}={descriptor}: {exc.strerror}; open it for writing", file=sys.stderr)
+        return exit_codes.USAGE
+    return outcome.exit_code if isinstance(outcome, RefreshError) else exit_codes.OK
+
+
+def _report_usage(arguments: Sequence[str], error: RefreshError) -> None:
+    """Put the reason where the caller looks: a launcher passes on whatever flags it was given."""
+    reporting = [argument for argument in arguments if argument.startswith(f"{REPORT_FD_FLAG}=")]
+    number = reporting[-1].partition("=")[2] if reporting else ""
+    if number.isascii() and number.isdigit():
+        _reported(int(number), error)
+    else:
+        write_termination_log(shared({**os.environ, TIME_DIVISOR: "1"}), last_words(error))
+
+
+def _end_on_sigterm() -> None:
+    """PID 1 of an init container would ignore it, and the pod would take its whole grace period to go."""
+    import signal
+
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def _dice() -> float:
+    """Uniform in [0, 1), from the system: no seed that two pods could share."""
+    return int.from_bytes(os.urandom(6), "big") / (1 << 48)

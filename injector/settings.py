@@ -1,0 +1,140 @@
+"""What did the pod ask for? Pure: arguments and environment in; settings, a text to print, or a UsageError out.
+
+The seed's flags are --file, --refresh, --help and --version; every other one is ours. Precedence: flag > default; the
+environment only says where the metadata server and the termination log are, and how time is scaled in tests.
+"""
+
+from __future__ import annotations
+
+from contract import environ as names
+from contract import pod
+from contract.refresh import AWAIT_TIMEOUT, REPORT_FD_FLAG
+from injector import sources
+from injector.combinations import check_combination
+from injector.errors import UsageError, printable
+from injector.flags import seconds, split_flags, whole_number
+from injector.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+DEFAULT_METADATA_HOST = "metadata.google.internal"
+DEADLINE = 60
+MIN_LIFETIME = 60
+REPORT_FD = REPORT_FD_FLAG.lstrip("-")
+
+HELP_AND_VERSION = {"h": "help", "help": "help", "v": "version", "version": "version"}
+SWITCHES = {*HELP_AND_VERSION, "refresh", "once-if-stale", "print"}
+OPTIONS = {
+    "file",
+    "audience",
+    "source",
+    "source-file",
+    "impersonate-service-account",
+    "min-lifetime",
+    "deadline",
+    REPORT_FD,
+    "log-level",
+}
+
+
+class Shared(Record):
+    """What every command needs: where the last reason goes, and by what every wait is divided."""
+
+    termination_log: str
+    # The kubelet makes the default file; where it is not, nobody reads one. A path of one's own is made.
+    create_termination_log: bool
+    time_divisor: int
+
+
+class Await(Record):
+    """`await FILE`: wait until another container's first token is there."""
+
+    file: str
+    timeout: int
+    shared: Shared
+
+
+class Show(Record):
+    """`--help` or `--version`: print and end."""
+
+    what: str
+
+
+class Settings(Record):
+    """One refresh, or the loop that never ends where `refresh` is set. Seconds are before the time divisor."""
+
+    file: str
+    refresh: bool
+    audience: str
+    source: str
+    source_file: str
+    impersonate_service_account: str
+    metadata_host: str
+    once_if_stale: bool
+    print_token: bool
+    min_lifetime: int
+    deadline: int
+    report_fd: int | None
+    log_level: str
+    shared: Shared
+
+
+def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings | Await | Show:
+    """Read a command line without the program's name; raises UsageError, whose text names the flag or variable."""
+    if arguments and arguments[0] == pod.AWAIT_COMMAND:
+        return _await(arguments[1:], shared(environ))
+    on, values, rest = split_flags(arguments, switches=SWITCHES, options=OPTIONS)
+    for flag, what in HELP_AND_VERSION.items():
+        if on.get(flag):
+            return Show(what=what)
+    if rest:
+        raise UsageError(_unexpected(rest[0]))
+    settings = Settings(
+        file=values.get("file", ""),
+        refresh=on.get("refresh", False),
+        audience=values.get("audience", pod.GOOGLE_AUDIENCE),
+        source=values.get("source", sources.GKE_METADATA),
+        source_file=values.get("source-file", ""),
+        impersonate_service_account=values.get("impersonate-service-account", ""),
+        metadata_host=environ.get(names.GCE_METADATA_HOST) or DEFAULT_METADATA_HOST,
+        once_if_stale=on.get("once-if-stale", False),
+        print_token=on.get("print", False),
+        min_lifetime=seconds("min-lifetime", values.get("min-lifetime", str(MIN_LIFETIME))),
+        deadline=seconds("deadline", values.get("deadline", str(DEADLINE))),
+        report_fd=whole_number(REPORT_FD_FLAG, values[REPORT_FD], least=3) if REPORT_FD in values else None,
+        log_level=values.get("log-level", "info"),
+        shared=shared(environ),
+    )
+    check_combination(settings)
+    return settings
+
+
+def _await(arguments: Sequence[str], common: Shared) -> Await | Show:
+    """FILE may stand before or after the flags."""
+    switches, options = set(HELP_AND_VERSION), {"timeout"}
+    on, values, rest = split_flags(arguments, switches=switches, options=options)
+    more_on, more_values, more = split_flags(rest[1:], switches=switches, options=options)
+    if any((on | more_on).values()):
+        return Show(what="help")
+    if not rest or more:
+        raise UsageError("await needs one file, for example: await /var/run/secrets/aws/token/token --timeout=120")
+    timeout = seconds("timeout", (values | more_values).get("timeout", str(AWAIT_TIMEOUT)))
+    return Await(file=rest[0], timeout=timeout, shared=common)
+
+
+def shared(environ: Mapping[str, str]) -> Shared:
+    """Read the environment alone; raises UsageError."""
+    return Shared(
+        termination_log=environ.get(names.TERMINATION_LOG) or pod.TERMINATION_LOG,
+        create_termination_log=bool(environ.get(names.TERMINATION_LOG)),
+        time_divisor=whole_number(names.TIME_DIVISOR, environ.get(names.TIME_DIVISOR) or "1", least=1),
+    )
+
+
+def _unexpected(argument: str) -> str:
+    shown = printable(argument)
+    if argument.lower() in {"true", "false"}:
+        return f"unexpected argument {shown!r}; a switch takes its value after =, write --refresh={argument.lower()}"
+    return f"unexpected argument {shown!r}; every setting is a flag, for example --file=PATH, and --help lists them"

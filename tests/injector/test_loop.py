@@ -1,0 +1,81 @@
+"""The parts of the pure-Python loop: children that misbehave, and sleep that survives a suspended machine.
+
+`test_refreshing.py` has what loop and launcher do alike.
+"""
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from injector.loop import SLICE, nap
+
+if TYPE_CHECKING:
+    from tests.injector.conftest import FakeTime
+
+# In a process of its own: pytest's has threads, and a fork copies only one of them.
+PROGRAM = """
+import os, resource, signal, sys, time
+from injector.loop import Child
+
+def refresh(descriptor):
+    {body}
+
+found = Child().run(refresh, timeout=0.5)
+print(type(found).__name__, getattr(found, "seconds", ""), getattr(found, "exit_code", ""), found)
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    print("no child left")
+print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("os.write(descriptor, b'next 1500\\n'); return 0", "Next 1.5"),
+        ("os.write(descriptor, b'error 10 no binding\\n'); return 10", "RefreshError  10 no binding"),
+        ("os.write(descriptor, b'next '); os.write(descriptor, b'7\\n'); return 0", "Next 0.007"),
+        ("return 0", "RefreshError  20 the refresh ended with 0 without a report"),
+        ("return 0\nresource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))", "RefreshError  20 no process can be started"),
+        ("os.write(descriptor, b'hello\\n'); return 3", "RefreshError  20 the refresh ended with 3 without"),
+        ("os.write(descriptor, b'x' * 5000); return 0", "RefreshError  20 the refresh ended with 0 without"),
+        ("os.write(descriptor, b'next 5'); return 0", "RefreshError  20 the refresh ended with 0 without"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "RefreshError  20 the refresh ended with -11 without"),
+        ("raise ZeroDivisionError", "RefreshError  20 the refresh ended with 70 without"),
+        ("sys.exit(4)", "RefreshError  20 the refresh ended with 70 without"),
+        ("time.sleep(60)", "RefreshError  20 the refresh hung and was killed"),
+        ("signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)", "hung and was killed"),
+        ("os.write(descriptor, b'next 5'); time.sleep(60)", "hung and was killed"),
+        ("os.close(descriptor); time.sleep(60)", "RefreshError  20 the refresh hung and was killed"),
+        ("os.write(descriptor, b'next 9\\n'); time.sleep(60)", "Next 0.009"),
+        ("os.close(descriptor); time.sleep(0.2); return 9", "RefreshError  20 the refresh ended with 9 without"),
+    ],
+)
+def test_child(body: str, expected: str) -> None:
+    """Whatever the child does, there is an outcome, and no child is left."""
+    found = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(body=body)], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert expected in found.stdout
+    assert found.stdout.endswith("no child left\n[]\n")
+
+
+def test_nap_in_slices(fake_time: "FakeTime") -> None:
+    """A long sleep is cut, so that a stopped clock is noticed."""
+    nap(25, clock=fake_time.monotonic, sleep=fake_time.sleep)
+    assert fake_time.sleeps == [SLICE, SLICE, 5]
+
+
+def test_nap_over_a_suspend(fake_time: "FakeTime") -> None:
+    """When the machine was suspended the boot clock has gone on: the next refresh comes at once."""
+
+    def sleep(seconds: float) -> None:
+        fake_time.sleep(seconds)
+        fake_time.passed += 7200
+
+    nap(1800, clock=fake_time.monotonic, sleep=sleep)
+    assert fake_time.sleeps == [SLICE]
