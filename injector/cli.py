@@ -1,7 +1,5 @@
 """The program: environment and arguments in, exit code out; real clocks, dice and signals are handed on from here."""
 
-# ruff: noqa: PLC0415 - what a first token does not need is imported where it is needed
-
 from __future__ import annotations
 
 import os

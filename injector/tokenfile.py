@@ -4,8 +4,6 @@ A temporary file in the same folder, fsync, rename; mode 0644 whatever the umask
 not synced: after a crash of the node the volume is gone, or an old token is as good as before.
 """
 
-# ruff: noqa: PTH104, PTH108, PTH118, PTH208 - pathlib costs two thirds of a bare start, in every pod
-
 from __future__ import annotations
 
 import errno

@@ -1,7 +1,5 @@
 """Where does a token come from? One source is asked; what only some need is imported when they are chosen."""
 
-# ruff: noqa: PLC0415 - imports stand where the choice is: each source costs memory and time that the others do not
-
 from __future__ import annotations
 
 from contract import exit_codes
