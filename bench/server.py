@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.review import ACCOUNT, SETTINGS
+from webhook import log
 from webhook.review import Answer, review
 from webhook.reviews import Reviews
 from webhook.server import run
@@ -49,6 +50,7 @@ def main() -> int:
     )
     flags = {"listen-address": ["127.0.0.1:0"], "tls-cert-file": [certificate], "tls-private-key-file": [key]}
     _, server = parse_settings(flags, {})
+    log.configure(server.log_level, as_json=True)
     return run(server, lambda: reviews, Path(__file__).stem)
 
 

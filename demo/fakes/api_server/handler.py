@@ -8,7 +8,21 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from demo.fakes.api_server.script import Again, Answer, Bookmark, Compact, Cut, Delete, Hang, Play, Put, Raw, Slow, Step
+from demo.fakes.api_server.script import (
+    Again,
+    Answer,
+    Bookmark,
+    Compact,
+    Cut,
+    Delete,
+    Drop,
+    Hang,
+    Play,
+    Put,
+    Raw,
+    Slow,
+    Step,
+)
 from demo.fakes.api_server.state import Seen, State, Verb
 from demo.fakes.api_server.stream import HangUpError, Stream
 
@@ -103,6 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
                 with self.state.changed:
                     while not self.state.closing:
                         self.state.changed.wait(_POLL_SECONDS)
+                raise HangUpError
+            case Drop():
                 raise HangUpError
             case Slow():
                 time.sleep(fault.seconds)

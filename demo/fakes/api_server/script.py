@@ -21,6 +21,11 @@ class Hang:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """Read the request, then break the connection without a word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
     """Send this many bytes of the right body, then break the connection."""
 
@@ -93,4 +98,4 @@ class Play:
     """Bytes of an HTTP chunk: small ones cut lines in halves."""
 
 
-Fault = Answer | Hang | Cut | Slow | Compact | Play
+Fault = Answer | Hang | Drop | Cut | Slow | Compact | Play

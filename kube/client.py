@@ -1,0 +1,197 @@
+"""Requests to one API server: get, list in pages, and a stream for a watch. Plain dicts in and out, our errors out.
+
+Safe for many threads. Nothing is retried here but what a kept-alive connection or a rotated token can break.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, ProtocolError
+
+from kube.answers import broken, read_page, refusal
+from kube.config import Connection
+from kube.errors import GoneError, UnavailableError, UnexpectedObjectError
+from kube.signature import signature
+from kube.sockets import OpenSockets
+from kube.tls import tls_context
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 3.0
+REQUEST_SECONDS = 30.0
+# client-go's page. An item weighs a kilobyte or two: a page stays below what anybody notices.
+PAGE_SIZE = 500
+_OK = 200
+_UNAUTHORIZED = 401
+_STREAM_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing(Generic[T]):
+    """The whole of a collection at one moment."""
+
+    items: list[T]
+    resource_version: str
+    """Where a watch has to begin so that it misses nothing."""
+
+
+class Client:
+    """One API server. Make it in the process that uses it: connections do not survive a fork."""
+
+    def __init__(self, connection: Connection, *, connections: int = 4) -> None:
+        self._connection = connection
+        self._connections = connections
+        self._prefix = urlsplit(connection.server).path.rstrip("/")
+        self._sockets = OpenSockets()
+        self._lock = threading.Lock()
+        self._pool: urllib3.HTTPConnectionPool | None = None
+        self._files: object = None
+
+    def get(self, path: str, *, timeout: float = REQUEST_SECONDS) -> dict[str, Any]:
+        """The object at this path. Raises `NotFoundError`, `ForbiddenError` and the other `KubeError`s."""
+        return self._json(path, {}, timeout, verb="get")
+
+    def list(
+        self,
+        path: str,
+        *,
+        keep: Callable[[dict[str, Any]], T],
+        timeout: float = REQUEST_SECONDS,
+        page_size: int = PAGE_SIZE,
+    ) -> Listing[T]:
+        """A collection, page by page; of each item stays only what `keep` makes of it.
+
+        `keep` raises `UnexpectedObjectError` for what is not of its kind. A continue token that expires on the way
+        leads to one list without pages, as in client-go. Raises `KubeError`.
+        """
+        try:
+            return self._pages(path, keep, timeout, page_size)
+        except GoneError:
+            return self._pages(path, keep, timeout, 0)
+
+    @contextmanager
+    def stream(self, path: str, query: Mapping[str, str], *, silence: float) -> Iterator[Iterator[bytes]]:
+        """The body of a watch as it arrives; ends as the server ends it. Raises `KubeError`.
+
+        `silence` is how many seconds may pass without a byte.
+        """
+        request = f"GET {path} (watch)"
+        response = self._request(path, query, silence, verb="watch", request=request)
+        try:
+            yield _chunks(response, request)
+        finally:
+            response.close()
+
+    def close(self) -> None:
+        """End every request at once, those in other threads too; none can be made any more."""
+        self._sockets.close()
+        with self._lock:
+            if self._pool is not None:
+                self._pool.close()
+
+    def _pages(self, path: str, keep: Callable[[dict[str, Any]], T], timeout: float, page_size: int) -> Listing[T]:
+        items: list[T] = []
+        query = {"limit": str(page_size)} if page_size else {}
+        while True:
+            page = self._json(path, query, timeout, verb="list")
+            version, token, found = read_page(page, path)
+            try:
+                items.extend(keep(item) for item in found)
+            except UnexpectedObjectError as exc:
+                raise UnexpectedObjectError(f"GET {path}: an item of the list: {exc}") from exc
+            if not token:
+                # The same on each page: they all show the moment of the first.
+                return Listing(items=items, resource_version=version)
+            query["continue"] = token
+
+    def _json(self, path: str, query: Mapping[str, str], timeout: float, *, verb: str) -> dict[str, Any]:
+        response = self._request(path, query, timeout, verb=verb, request=f"GET {path}")
+        try:
+            body = json.loads(response.read())
+        except HTTPError as exc:
+            raise broken(f"GET {path}", exc) from exc
+        except (ValueError, RecursionError):
+            body = None  # the exception would hold the body
+        finally:
+            response.release_conn()
+        if not isinstance(body, dict):
+            raise UnavailableError(f"GET {path}: the answer is no JSON object; is a proxy in front of the API server?")
+        return body
+
+    def _request(
+        self, path: str, query: Mapping[str, str], timeout: float, *, verb: str, request: str
+    ) -> urllib3.BaseHTTPResponse:
+        target = self._prefix + path + (f"?{urlencode(query)}" if query else "")
+        header = self._connection.authorization(refused=None)
+        response = self._send(target, header, timeout, request)
+        if response.status == _UNAUTHORIZED:
+            renewed = self._connection.authorization(refused=header)
+            if renewed != header:
+                response.close()
+                response = self._send(target, renewed, timeout, request)
+        if response.status != _OK:
+            raise refusal(response, request, verb)
+        return response
+
+    def _send(self, target: str, header: str | None, timeout: float, request: str) -> urllib3.BaseHTTPResponse:
+        headers = {"Accept": "application/json", "User-Agent": "token-injector"}
+        if header is not None:
+            headers["Authorization"] = header
+        limits = urllib3.Timeout(connect=min(timeout, CONNECT_SECONDS), read=timeout)
+        pool = self._current_pool()
+
+        def send() -> urllib3.BaseHTTPResponse:
+            return pool.urlopen(
+                "GET", target, headers=headers, timeout=limits, retries=False, redirect=False, preload_content=False
+            )
+
+        try:
+            try:
+                return send()
+            except ProtocolError:
+                # The server may close a kept-alive connection at the very moment at which we use it.
+                return send()
+        except HTTPError as exc:
+            raise broken(request, exc) from exc
+
+    def _current_pool(self) -> urllib3.HTTPConnectionPool:
+        """The pool, made anew when the CA or the client certificate has been replaced."""
+        connection = self._connection
+        paths = (connection.ca_file, connection.client_certificate_file, connection.client_key_file)
+        files = tuple(signature(path) for path in paths if path)
+        with self._lock:
+            if self._pool is None or files != self._files:
+                self._pool, self._files = self._new_pool(), files
+            return self._pool
+
+    def _new_pool(self) -> urllib3.HTTPConnectionPool:
+        connection = self._connection
+        parts = urlsplit(connection.server)
+        if parts.scheme == "http":
+            pool = urllib3.HTTPConnectionPool(parts.hostname or "", parts.port, maxsize=self._connections)
+        else:
+            pool = urllib3.HTTPSConnectionPool(
+                parts.hostname or "",
+                parts.port,
+                maxsize=self._connections,
+                ssl_context=tls_context(connection),
+                assert_hostname=None if connection.verify_tls else False,
+                server_hostname=connection.tls_server_name,
+            )
+        pool.ConnectionCls = self._sockets.tracked(pool.ConnectionCls)
+        return pool
+
+
+def _chunks(response: urllib3.BaseHTTPResponse, request: str) -> Iterator[bytes]:
+    try:
+        # read1, not stream: the latter waits for a full buffer where the body is not chunked.
+        while data := response.read1(_STREAM_BYTES):
+            yield data
+    except HTTPError as exc:
+        raise broken(request, exc) from exc

@@ -1,0 +1,74 @@
+"""A webhook to test the edge with: real gunicorn, real TLS, a review made for the test.
+
+`served.py SETTINGS_AS_JSON`. The pod's name says what its review does: sleep-SECONDS, bug, deep; others are allowed.
+"""
+
+import json
+import sys
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from webhook import log
+from webhook.review import Answer, failure
+from webhook.reviews import Reviews
+from webhook.server import run
+from webhook.settings import ServerSettings
+
+DEFAULTS = ServerSettings(
+    listen_address="127.0.0.1:0",
+    telemetry_listen_address="",
+    tls_cert_file="",
+    tls_private_key_file="",
+    insecure_http=False,
+    service_accounts_file="",
+    kubeconfig="",
+    workers=2,
+    threads=4,
+    max_body_bytes=7 * 1024 * 1024,
+    read_timeout=5.0,
+    graceful_timeout=4.0,
+    log_level="warning",
+    log_json=True,
+)
+
+
+def review(body: Any) -> Answer:
+    """Allow, after what the pod's name asks for."""
+    request = body["request"] if isinstance(body, dict) else {}
+    name = (request.get("object") or {}).get("metadata", {}).get("name", "")
+    if name.startswith("sleep-"):
+        time.sleep(float(name.removeprefix("sleep-")))
+    if name == "bug":
+        raise KeyError(request["object"]["spec"]["secret"])
+    fields = {"uid": request.get("uid", ""), "namespace": "ns", "pod": name, "service_account": "default"}
+    if not request:
+        return Answer(body=failure(body, 400, "no request"), outcome="invalid", reason="bad_review", fields=fields)
+    answer = {
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "response": {"uid": request["uid"], "allowed": True, "warnings": ["one"]},
+    }
+    return Answer(body=answer, outcome="injected", reason="native", fields=fields)
+
+
+def start_reviews(unready_file: str) -> Reviews:
+    """Ready unless the file says why not."""
+    threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()  # as a watch would
+    return Reviews(
+        review=review,
+        unready=lambda: Path(unready_file).read_text() if unready_file and Path(unready_file).exists() else "",
+        service_accounts=lambda: 3,
+        age=lambda: 1.5,
+        stop=lambda: None,
+    )
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[1])
+    unready = given.pop("unready_file", "")
+    settings = ServerSettings(**{**asdict(DEFAULTS), **given})
+    log.configure(settings.log_level, as_json=settings.log_json)
+    sys.exit(run(settings, lambda: start_reviews(unready), "1.2.3"))

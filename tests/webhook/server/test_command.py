@@ -1,0 +1,101 @@
+"""`python -m webhook server` as a whole, with its API server gone."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.webhook.server.pki import Pki, SecretVolume
+
+pytestmark = pytest.mark.slow
+
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: gone
+clusters: [{name: gone, cluster: {server: "http://127.0.0.1:1"}}]
+contexts: [{name: gone, context: {cluster: gone, user: nobody}}]
+users: [{name: nobody, user: {token: hunter2}}]
+"""
+REVIEWS = 24
+
+
+def test_api_server_gone_denies_with_the_reason_and_lives(tmp_path: Path, pki: Pki) -> None:
+    """Labelled pods are denied with a message that says retry, others pass; nothing exits, nothing leaks."""
+    volume = SecretVolume(tmp_path / "certs")
+    volume.write(*pki.issue()[:2])
+    (tmp_path / "kubeconfig").write_text(KUBECONFIG)
+    flags = {
+        "image": "registry.example/token-injector:1",
+        "kubeconfig": str(tmp_path / "kubeconfig"),
+        "listen-address": "127.0.0.1:0",
+        "tls-cert-file": str(volume.cert_file),
+        "tls-private-key-file": str(volume.key_file),
+        "graceful-timeout": "2",
+    }
+    command = [sys.executable, "-m", "webhook", "server", *(f"--{flag}={value}" for flag, value in flags.items())]
+    root = Path(__file__).parents[3]
+    with (tmp_path / "stderr").open("wb") as stderr:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, cwd=root, env=dict(os.environ))
+    assert process.stdout
+    try:
+        listening = json.loads(process.stdout.readline())
+        port = int(listening["address"].rpartition(":")[2])
+        answers: list[dict[str, Any]] = []
+        callers = [
+            threading.Thread(target=lambda number=number: answers.append(_review(pki, port, f"account-{number}")))
+            for number in range(REVIEWS)
+        ]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join(30)
+        unlabelled = _review(pki, port, None)
+        ready = _request(pki, port, "GET", "/readyz", None)
+    finally:
+        process.terminate()
+        output = process.communicate(timeout=20)[0].decode()
+
+    assert process.returncode == 0
+    assert len(answers) == REVIEWS
+    assert {answer["status"]["code"] for answer in answers} == {503}
+    assert all("retry" in answer["status"]["message"] for answer in answers)
+    assert unlabelled["allowed"]
+    assert ready[0] == 503
+    assert "not yet listed" in json.loads(ready[1])["missing"]["service accounts"]
+    reviews = [json.loads(line) for line in output.splitlines()]
+    assert [event["reason"] for event in reviews].count("accounts_unavailable") == REVIEWS
+    assert "hunter2" not in output + (tmp_path / "stderr").read_text()
+
+
+def _review(pki: Pki, port: int, account: str | None) -> dict[str, Any]:
+    labels = {"admission.token-injector/enabled": "true"} if account else {}
+    spec = {"serviceAccountName": account or "any", "containers": [{"name": "app", "image": "app"}]}
+    request = {
+        "uid": "u1",
+        "namespace": "shop",
+        "operation": "CREATE",
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "object": {"metadata": {"name": "pod", "labels": labels}, "spec": spec},
+    }
+    body = json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}).encode()
+    status, text = _request(pki, port, "POST", "/pods", body)
+    assert status == 200
+    response = json.loads(text)["response"]
+    assert isinstance(response, dict)
+    return response
+
+
+def _request(pki: Pki, port: int, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=pki.client_context())
+    connection.request(method, path, body=body, headers={"Content-Type": "application/json"})
+    response = connection.getresponse()
+    found = response.status, response.read()
+    connection.close()
+    return found

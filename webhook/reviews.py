@@ -1,0 +1,73 @@
+"""What does one worker process serve?
+
+Prepared once, before the fork, so that a wrong file or kubeconfig stops the start; made in each worker, after the fork,
+so that no two share a connection or a thread.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from kube.config import Connection, from_kubeconfig, in_cluster
+from webhook.account_file import FileServiceAccounts
+from webhook.accounts import WatchedServiceAccounts
+from webhook.review import Answer, ServiceAccounts, review
+from webhook.settings import ServerSettings, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviews:
+    """Reviews, and what readiness and metrics say about where their answers come from."""
+
+    review: Callable[[Any], Answer]
+    unready: Callable[[], str]
+    """Why no review can be answered well now; "" if it can."""
+    service_accounts: Callable[[], int]
+    """How many are known."""
+    age: Callable[[], float | None]
+    """Seconds since they were confirmed; None if they never were."""
+    stop: Callable[[], None]
+
+
+def prepare_reviews(settings: Settings, server: ServerSettings, environ: Mapping[str, str]) -> Callable[[], Reviews]:
+    """What makes the reviews in each worker. Raises `AccountFileError` and `ConnectionConfigError`."""
+    if server.service_accounts_file:
+        # Made again in each worker, because it holds a lock; read here, because a broken file must stop the start.
+        FileServiceAccounts(server.service_accounts_file)
+        return lambda: _from_file(settings, server.service_accounts_file)
+    kubeconfig = server.kubeconfig
+    connection = from_kubeconfig(kubeconfig) if kubeconfig else in_cluster(environ, clock=time.monotonic)
+    return lambda: _from_cluster(settings, connection)
+
+
+def _from_file(settings: Settings, path: str) -> Reviews:
+    accounts = FileServiceAccounts(path)
+    return Reviews(
+        review=_review(accounts, settings),
+        unready=lambda: "",  # the last good file is in force
+        service_accounts=lambda: accounts.size,
+        age=lambda: accounts.age_seconds(time.monotonic()),
+        stop=lambda: None,
+    )
+
+
+def _from_cluster(settings: Settings, connection: Connection) -> Reviews:
+    accounts = WatchedServiceAccounts(connection, clock=time.monotonic, random=random.random)
+    accounts.start()
+    return Reviews(
+        review=_review(accounts, settings),
+        # Once it was full, the cache serves on while the API server is away.
+        unready=lambda: (
+            "" if accounts.synced else f"not yet listed: {accounts.problem or 'the first list is on its way'}"
+        ),
+        service_accounts=lambda: accounts.size,
+        age=lambda: accounts.age_seconds(time.monotonic()),
+        stop=accounts.stop,
+    )
+
+
+def _review(accounts: ServiceAccounts, settings: Settings) -> Callable[[Any], Answer]:
+    return partial(review, accounts=accounts, settings=settings)

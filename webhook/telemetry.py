@@ -1,0 +1,81 @@
+"""How does HTTP map to what operators ask? Liveness, readiness, metrics.
+
+On the main listener beside the reviews, and alone on `--telemetry-listen-address`, which never speaks TLS.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+
+from contract.server import LIVE_PATH, METRICS_PATH, READY_PATH
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text exposition format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether this process can serve, part by part."""
+
+    missing: Mapping[str, str]
+    """Part to reason, for each part that is not ready."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.missing
+
+
+def always_ready() -> Readiness:
+    """Nothing is missing."""
+    return Readiness(missing={})
+
+
+class RendersMetrics(Protocol):
+    """The metrics of all worker processes."""
+
+    def render(self) -> bytes:
+        """In Prometheus' text format."""
+
+
+def create_telemetry_app(readiness: Callable[[], Readiness], metrics: RendersMetrics) -> Flask:
+    """A Flask application with /healthz, /readyz and /metrics."""
+    app = Flask("webhook", static_folder=None)
+
+    @app.get(LIVE_PATH)
+    def alive() -> Response:
+        """Whoever can answer lives: a restart mends nothing that readiness reports."""
+        return Response("ok\n", content_type="text/plain")
+
+    @app.get(READY_PATH)
+    def ready() -> tuple[Response, int]:
+        found = readiness()
+        return jsonify(ready=found.is_ready, missing=dict(found.missing)), 200 if found.is_ready else 503
+
+    @app.get(METRICS_PATH)
+    def exposition() -> Response:
+        return Response(metrics.render(), content_type=_TEXT_FORMAT)
+
+    @app.errorhandler(HTTPException)
+    def refused(exc: HTTPException) -> Response:
+        return Response(f"{exc.code} {exc.name}\n", status=exc.code, content_type="text/plain")
+
+    return app
+
+
+def by_listener(
+    reviews: "WSGIApplication", telemetry: "WSGIApplication", telemetry_address: tuple[str, int]
+) -> "WSGIApplication":
+    """One WSGI application: `telemetry` on the telemetry listener's address, `reviews` elsewhere."""
+    host, port = telemetry_address
+
+    def dispatch(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        is_telemetry = environ["SERVER_NAME"] == host and environ["SERVER_PORT"] == str(port)
+        return (telemetry if is_telemetry else reviews)(environ, start_response)
+
+    return dispatch
