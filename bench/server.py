@@ -44,6 +44,7 @@ def main() -> int:
     reviews = Reviews(
         review=product if kind == "product" else do_nothing,
         unready=lambda: "",
+        problem=lambda: "",
         service_accounts=lambda: 1,
         age=lambda: 0.0,
         stop=lambda: None,

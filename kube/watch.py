@@ -33,16 +33,16 @@ class Consumer(Protocol[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How long each thing may take, in seconds. The defaults are client-go's, unless said otherwise."""
+    """How long each thing may take, in seconds. The defaults are close to client-go's."""
 
     backoff_first: float = 1.0
     backoff_cap: float = 30.0
     watch: float = 300.0
     """A watch is asked to end after once to twice this time, so that replicas do not come back together."""
     silence: float = 90.0
-    """The API server sends a bookmark each minute; a connection that is silent for longer is dead (ours)."""
+    """The API server sends a bookmark each minute; a connection that is silent for longer is dead."""
     steady: float = 5.0
-    """A watch that lived this long without an event was no failure (ours; client-go takes one second)."""
+    """A watch that lived this long without an event was no failure (client-go takes one second)."""
     request: float = REQUEST_SECONDS
     page_size: int = PAGE_SIZE
     """Items of one page of the list."""

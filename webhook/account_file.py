@@ -3,6 +3,7 @@
 A file that has been replaced is read again; a broken one leaves the last good one in force, and says so.
 """
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from kube.errors import UnexpectedObjectError
 from kube.signature import signature
 from webhook.account_cache import account_key, keep_account
+
+_log = logging.getLogger(__name__)
 
 
 class AccountFileError(Exception):
@@ -60,6 +63,7 @@ class FileServiceAccounts:
                 self._accounts, self.problem = _read(self._path), None
             except AccountFileError as exc:
                 self.problem = str(exc)
+                _log.error("the changed file is not used, the last good one stays: %s", exc)
             self._signature = found
 
 

@@ -25,6 +25,8 @@ class Reviews:
     review: Callable[[Any], Answer]
     unready: Callable[[], str]
     """Why no review can be answered well now; "" if it can."""
+    problem: Callable[[], str]
+    """What is wrong with the source of the answers while the last good state is served; "" if nothing is."""
     service_accounts: Callable[[], int]
     """How many are known."""
     age: Callable[[], float | None]
@@ -48,6 +50,7 @@ def _from_file(settings: Settings, path: str) -> Reviews:
     return Reviews(
         review=_review(accounts, settings),
         unready=lambda: "",  # the last good file is in force
+        problem=lambda: accounts.problem or "",
         service_accounts=lambda: accounts.size,
         age=lambda: accounts.age_seconds(time.monotonic()),
         stop=lambda: None,
@@ -63,6 +66,7 @@ def _from_cluster(settings: Settings, connection: Connection) -> Reviews:
         unready=lambda: (
             "" if accounts.synced else f"not yet listed: {accounts.problem or 'the first list is on its way'}"
         ),
+        problem=lambda: accounts.problem or "",
         service_accounts=lambda: accounts.size,
         age=lambda: accounts.age_seconds(time.monotonic()),
         stop=accounts.stop,

@@ -98,6 +98,10 @@ def memory_folder() -> str:
     return shared if os.access(shared, os.W_OK) else tempfile.gettempdir()
 
 
+def _said(parts: Mapping[str, str]) -> dict[str, str]:
+    return {part: reason for part, reason in parts.items() if reason}
+
+
 class _Log(Logger):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's own messages, through our handlers and at our level."""
 
@@ -187,7 +191,8 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
             missing["certificate"] = f"expired: renew {self._server.tls_cert_file}"
         if self.edge.draining:
             missing["server"] = "stopping"
-        return Readiness(missing={part: reason for part, reason in missing.items() if reason})
+        problems = {"service accounts": reviews.problem()}
+        return Readiness(missing=_said(missing), problems=_said(problems))
 
     def _show_state(self, metrics: "PrometheusMetrics", reviews: Reviews) -> None:
         """Called by the worker's loop once a second."""

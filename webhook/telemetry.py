@@ -4,7 +4,7 @@ On the main listener beside the reviews, and alone on `--telemetry-listen-addres
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import Flask, Response, jsonify
@@ -24,6 +24,8 @@ class Readiness:
 
     missing: Mapping[str, str]
     """Part to reason, for each part that is not ready."""
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """Part to what is wrong with it, though it still serves from what it has."""
 
     @property
     def is_ready(self) -> bool:
@@ -55,7 +57,8 @@ def create_telemetry_app(readiness: Callable[[], Readiness], metrics: RendersMet
     @app.get(READY_PATH)
     def ready() -> tuple[Response, int]:
         found = readiness()
-        return jsonify(ready=found.is_ready, missing=dict(found.missing)), 200 if found.is_ready else 503
+        problems = {"problems": dict(found.problems)} if found.problems else {}
+        return jsonify(ready=found.is_ready, missing=dict(found.missing), **problems), 200 if found.is_ready else 503
 
     @app.get(METRICS_PATH)
     def exposition() -> Response:

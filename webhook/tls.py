@@ -46,9 +46,8 @@ class ServingCertificate:
 
     def context(self) -> ssl.SSLContext:
         """The context for a new connection. Belongs to one thread."""
-        found = self._signatures()
-        if found != self._seen:
-            # First the look, then the load: a change in between is seen as one more change the next time.
+        # First the look, then the load: a change in between is one more change at the next look.
+        while (found := self._signatures()) != self._seen:
             self._seen = found
             self._reload()
         return self._loaded.context
@@ -58,6 +57,8 @@ class ServingCertificate:
         try:
             self._loaded = _load(cert_file, key_file)
         except TlsError as exc:
+            if self._signatures() != self._seen:
+                return  # certificate and key of two versions: the files changed between the two reads
             _log.error("the renewed certificate is not used, the last good one stays: %s", exc)
             self.on_reload_failure()
         else:

@@ -95,7 +95,7 @@ def test_kubeconfig_client_certificate(tmp_path: Path, write: Write, *, inline: 
 
 @pytest.mark.slow
 def test_kubeconfig_before_fork(tmp_path: Path, write: Write) -> None:
-    """A worker that ends takes the temporary files of the official client with it; the others, and new ones, live on."""
+    """A worker that ends takes the temporary files of the official client with it; the others live on."""
     authority = Authority(tmp_path)
     me = authority.issue("me", address=None)
     data = {path: base64.b64encode(path.read_bytes()).decode() for path in (authority.file, me.certificate, me.key)}

@@ -1,4 +1,4 @@
-"""The watch against an API server that does everything wrong: in the end the consumer holds what the server holds."""
+"""The watch over real sockets: when it lists, when it resumes, how long it waits, and how it ends."""
 
 import logging
 import time
@@ -7,25 +7,12 @@ from dataclasses import replace
 import pytest
 
 from demo.fakes.api_server import ApiServer
-from demo.fakes.api_server.script import (
-    Again,
-    Answer,
-    Bookmark,
-    Compact,
-    Cut,
-    Delete,
-    Fault,
-    Hang,
-    Play,
-    Put,
-    Raw,
-    Slow,
-)
+from demo.fakes.api_server.script import Answer, Bookmark, Cut, Fault, Hang, Play, Put, Raw, Slow
 from kube.client import Client
 from kube.config import Connection
 from kube.errors import GoneError, UnavailableError
-from kube.watch import Pace, Watch
-from tests.kube.following import COLLECTION, QUICK, TOKEN, Item, Kept, always, keep, wait_until
+from kube.watch import Watch
+from tests.kube.following import COLLECTION, QUICK, TOKEN, Item, Kept, always, following, keep, settle, wait_until
 
 
 def test_follows(server: ApiServer) -> None:

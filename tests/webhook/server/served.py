@@ -60,6 +60,7 @@ def start_reviews(unready_file: str) -> Reviews:
     return Reviews(
         review=review,
         unready=lambda: Path(unready_file).read_text() if unready_file and Path(unready_file).exists() else "",
+        problem=lambda: "",
         service_accounts=lambda: 3,
         age=lambda: 1.5,
         stop=lambda: None,

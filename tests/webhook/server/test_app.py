@@ -129,6 +129,17 @@ def test_readiness_says_what_is_missing() -> None:
     assert caller.get("/healthz").status_code == 200
 
 
+def test_readiness_says_what_is_wrong_while_it_serves() -> None:
+    """A source that can't be followed is named; the last good state is served, so the answer stays 200."""
+    problems = {"service accounts": "the API server is away"}
+    caller = create_app(review, readiness=lambda: Readiness(missing={}, problems=problems)).test_client()
+
+    found = caller.get("/readyz")
+
+    assert found.status_code == 200
+    assert found.get_json() == {"ready": True, "missing": {}, "problems": problems}
+
+
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/pods", 405), ("GET", "/", 404), ("POST", "/x", 404)])
 def test_elsewhere_is_nothing(method: str, path: str, status: int) -> None:
     """Other paths and methods are refused in one plain line."""
