@@ -20,6 +20,8 @@ _OVERRIDES = {
     environ.AWS_DEFAULT_PROFILE: "SDKs read this profile before the web identity",
     environ.AWS_CONFIG_FILE: "its default profile may override the web identity",
 }
+# As many names of 63 characters as leave room for the sentence.
+_NAMED = 2
 _REGIONS = frozenset({environ.AWS_REGION, environ.AWS_DEFAULT_REGION})
 
 
@@ -28,13 +30,13 @@ def advise(pod: Pod, injection: Injection, settings: Settings) -> list[str]:
     warnings: list[str] = []
     without_region: list[str] = []
     for _, _, container in application_containers(pod, injection.skip_containers):
-        author = author_env(container, settings.volume_name)
+        author = author_env(container, settings.volume_name, injection.volume_path)
         warnings += _overridden(container, author)
         warnings += _kept(container, author, injection)
         if not _REGIONS & author.keys() and not container.get("envFrom"):
             without_region.append(container["name"])
     if injection.region is None and without_region:
-        names = ", ".join(without_region)
+        names = ", ".join(without_region[:_NAMED]) + (" and others" if len(without_region) > _NAMED else "")
         warnings.append(
             f"no AWS region in {names}: many SDKs refuse to start without; set the annotation {keys.REGION}"
         )

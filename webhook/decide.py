@@ -4,6 +4,7 @@ Pure: pod, service account's annotations and settings in, one frozen decision ou
 stands in the `Injection`; no annotation is read after this.
 """
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +14,7 @@ from webhook import pod as pods
 from webhook import session_name, values
 from webhook.pod import Pod
 from webhook.precedence import AnnotationError, Annotations
-from webhook.settings import Resources, Settings
+from webhook.settings import NATIVE_SIDECAR_SINCE, Resources, Settings
 from webhook.values import Mode, StsRegionalEndpoints
 
 SkipReason = Literal["no_label", "label_false", "eks_skip_label", "no_role"]
@@ -22,9 +23,6 @@ DenyReason = Literal[
 ]
 Shape = Literal["native", "sidecar", "init"]
 
-# Kubernetes enables native sidecars by default from here on; an older kubelet runs one as an init container that
-# never ends, and the pod with it.
-NATIVE_SIDECAR_SINCE = (1, 29)
 GOOGLE_TOKEN_LIFETIME = 3600
 BAD_REQUEST, FORBIDDEN = 400, 403
 
@@ -96,7 +94,7 @@ def decide(pod: Pod, namespace: str, account: Mapping[str, str], settings: Setti
     gathered = Annotations(pod, namespace, account)
     label = pods.labels(pod)[keys.ENABLED_LABEL]
     if label.lower() != "true":
-        gathered.warn(f"label {keys.ENABLED_LABEL}: {label!r} is neither true nor false: taken as true")
+        gathered.warn(f'label {keys.ENABLED_LABEL}: {label!r} is neither "true" nor "false": taken as "true"')
     try:
         role_arn = gathered.value(keys.ROLE_ARN, values.role_arn, None)
         if role_arn is None:
@@ -104,7 +102,7 @@ def decide(pod: Pod, namespace: str, account: Mapping[str, str], settings: Setti
         injection = _injection(gathered, pod, role_arn, settings, seed)
     except AnnotationError as exc:
         return Deny(reason="bad_annotation", message=str(exc), code=BAD_REQUEST)
-    return _refusal(pod, injection, settings) or injection
+    return _refusal(pod, injection, settings, gathered) or injection
 
 
 def _no_role(gathered: Annotations, settings: Settings) -> Decision:
@@ -135,32 +133,39 @@ def _injection(gathered: Annotations, pod: Pod, role_arn: str, settings: Setting
         shape=_shape(gathered, pod, mode, settings),
         volume_path=gathered.value(keys.VOLUME_PATH, values.volume_path, settings.volume_path),
         token_file=gathered.value(keys.TOKEN_FILE, values.token_file, settings.token_file),
-        resources=Resources(
-            cpu_request=gathered.value(keys.CPU_REQUEST, values.quantity, settings.resources.cpu_request),
-            cpu_limit=gathered.value(keys.CPU_LIMIT, values.quantity_or_none, settings.resources.cpu_limit),
-            memory_request=gathered.value(keys.MEMORY_REQUEST, values.quantity, settings.resources.memory_request),
-            memory_limit=gathered.value(keys.MEMORY_LIMIT, values.quantity_or_none, settings.resources.memory_limit),
-        ),
+        resources=_resources(gathered, settings.resources),
         warnings=tuple(gathered.warnings),
     )
 
 
 def _session_name(gathered: Annotations, settings: Settings, seed: str) -> tuple[str, bool]:
-    template = gathered.value(keys.SESSION_NAME, values.session_name_template, settings.session_name)
-    if template is None:
+    """The name, and whether it was drawn."""
+
+    def rendered(text: str) -> tuple[str, bool]:
+        template = values.session_name_template(text)
+        if "{cluster}" in template and not settings.cluster_name:
+            raise ValueError(
+                "the webhook knows no cluster name: leave {cluster} out, or ask its operator to set --cluster-name"
+            )
+        name, was_cut = session_name.render(
+            template, namespace=gathered.namespace, service_account=gathered.account_name, cluster=settings.cluster_name
+        )
+        if len(name) < session_name.SHORTEST:
+            raise ValueError(
+                f"expected a template that gives at least 2 characters, as STS requires; it gives {name!r}"
+            )
+        return name, was_cut
+
+    found = gathered.value(keys.SESSION_NAME, rendered, None)
+    if found is None and settings.session_name is None:
         return session_name.default_session_name(seed), True
-    if "{cluster}" in template and not settings.cluster_name:
+    try:
+        name, was_cut = found or rendered(settings.session_name or "")
+    except ValueError as exc:
         raise AnnotationError(
-            f"annotation {keys.SESSION_NAME}: {template!r} uses {{cluster}}, and the webhook knows no cluster name: "
-            "leave {cluster} out, or ask its operator to set --cluster-name"
-        )
-    name, was_cut = session_name.render(
-        template, namespace=gathered.namespace, service_account=gathered.account_name, cluster=settings.cluster_name
-    )
-    if len(name) < session_name.SHORTEST:
-        raise AnnotationError(
-            f"annotation {keys.SESSION_NAME}: {template!r} gives {name!r}: STS takes no name under 2 characters"
-        )
+            f"{gathered.account_place}: the webhook's setting --session-name is not valid for it: {exc}; "
+            f"set the annotation {keys.SESSION_NAME}"
+        ) from exc
     if was_cut:
         gathered.warn(f"AWS_ROLE_SESSION_NAME is longer than 64 characters and was cut to {name}")
     return name, False
@@ -205,47 +210,78 @@ def _shape(gathered: Annotations, pod: Pod, mode: Mode, settings: Settings) -> S
     return "sidecar"
 
 
-def _refusal(pod: Pod, injection: Injection, settings: Settings) -> Deny | None:
+def _resources(gathered: Annotations, settings: Resources) -> Resources:
+    resources = Resources(
+        cpu_request=gathered.value(keys.CPU_REQUEST, values.quantity, settings.cpu_request),
+        cpu_limit=gathered.value(keys.CPU_LIMIT, values.quantity_or_none, settings.cpu_limit),
+        memory_request=gathered.value(keys.MEMORY_REQUEST, values.quantity, settings.memory_request),
+        memory_limit=gathered.value(keys.MEMORY_LIMIT, values.quantity_or_none, settings.memory_limit),
+    )
+    if resources == settings:  # checked when the webhook started
+        return resources
+    for request_key, request, limit_key, limit in (
+        (keys.CPU_REQUEST, resources.cpu_request, keys.CPU_LIMIT, resources.cpu_limit),
+        (keys.MEMORY_REQUEST, resources.memory_request, keys.MEMORY_LIMIT, resources.memory_limit),
+    ):
+        if limit is not None and values.amount(limit) < values.amount(request):
+            raise AnnotationError(
+                f"{gathered.source(limit_key)}: the limit {limit!r} is less than the request {request!r} of "
+                f"{gathered.source(request_key)}, and Kubernetes refuses such a container: "
+                f"set {request_key} and {limit_key} so that the limit is not the smaller one"
+            )
+    return resources
+
+
+def _refusal(pod: Pod, injection: Injection, settings: Settings, gathered: Annotations) -> Deny | None:
     """What makes an otherwise well-formed injection impossible."""
     if pods.is_windows(pod):
         return Deny(
             reason="windows",
-            message="what is injected works on Linux nodes only: "
-            f"remove the label {keys.ENABLED_LABEL} from Windows pods and give them credentials in another way",
+            message=f"{gathered.pod_place}: spec.os or spec.nodeSelector asks for Windows, and what is injected works "
+            "on Linux nodes only: "
+            f"remove the label {keys.ENABLED_LABEL} and give the pod credentials in another way",
         )
-    taken = _taken_mount(pod, injection, settings)
+    taken = _taken_mount(pod, injection, settings, gathered)
     if taken or injection.mode == "cluster":
         return taken
     if pod["spec"].get("hostNetwork"):
         return Deny(
             reason="host_network",
-            message="spec.hostNetwork is true: in google mode such a pod gets the node's Google identity, not its own; "
+            message=f"{gathered.pod_place}: spec.hostNetwork is true: in google mode such a pod gets the node's Google "
+            "identity, not its own; "
             f"set hostNetwork to false or the annotation {keys.MODE} to cluster",
         )
     if injection.shape == "native" and settings.kubelet_version_floor < NATIVE_SIDECAR_SINCE:
         floor = ".".join(map(str, settings.kubelet_version_floor))
         return Deny(
             reason="native_sidecar",
-            message=f"annotation {keys.REFRESHER}: 'native' needs kubelets of 1.29 or newer, and this cluster may have "
-            f"kubelets of {floor}: use auto or sidecar",
+            message=f"{gathered.source(keys.REFRESHER)}: 'native' needs kubelets of 1.29 or newer, and this cluster "
+            f"may have kubelets of {floor}: set {keys.REFRESHER} to auto or sidecar",
         )
     if not settings.image:
         return Deny(
             reason="no_image",
-            message="google mode injects a container, and the webhook was started without --image: "
-            "ask its operator to set it",
+            message=f"{gathered.source(keys.MODE)}: google mode injects a container, and the webhook was started "
+            f"without --image: ask its operator to set it, or set {keys.MODE} to cluster",
         )
     return None
 
 
-def _taken_mount(pod: Pod, injection: Injection, settings: Settings) -> Deny | None:
+def _taken_mount(pod: Pod, injection: Injection, settings: Settings, gathered: Annotations) -> Deny | None:
     for _, _, container in pods.application_containers(pod, injection.skip_containers):
         for mount in container.get("volumeMounts") or ():
-            if mount.get("mountPath") == injection.volume_path and mount.get("name") != settings.volume_name:
+            if mount.get("name") != settings.volume_name and _is_within(mount.get("mountPath"), injection.volume_path):
                 return Deny(
                     reason="mount_taken",
-                    message=f"container {container['name']!r} mounts volume {mount.get('name')!r} at "
-                    f"{injection.volume_path}, where the token goes: mount it elsewhere, or set the annotation "
-                    f"{keys.VOLUME_PATH}",
+                    message=f"{gathered.pod_place}: container {container['name']!r} mounts volume "
+                    f"{mount.get('name')!r} at {mount['mountPath']!r}, where the token goes: mount it elsewhere, set "
+                    f"the annotation {keys.VOLUME_PATH}, or, if another webhook (such as gtoken) left it in a pod that "
+                    "was copied, remove this mount, its volume and its AWS_ variables from the manifest",
                 )
     return None
+
+
+def _is_within(mount_path: object, folder: str) -> bool:
+    """Whether a mount stands at the folder or in it; no runtime can make a mount point in a read-only one."""
+    path = "/" + posixpath.normpath(f"/{mount_path}").lstrip("/")
+    return path == folder or path.startswith(f"{folder}/")

@@ -26,6 +26,8 @@ class Setting:
     env: str = ""
     repeatable: bool = False
     """The flag may be given several times; in its variable the values stand on lines of their own."""
+    is_secret: bool = False
+    """The value must not be repeated in an error."""
 
     @property
     def variable(self) -> str:
@@ -115,6 +117,7 @@ _INJECTED = (
         "NAME=VALUE",
         f"environment of the injected container; the webhook's own {GCE_METADATA_HOST} is passed on by itself",
         repeatable=True,
+        is_secret=True,
     ),
     Setting("volume-name", pod.VOLUME_NAME, values.volume_name, "NAME", "the token's volume"),
     Setting("volume-path", pod.VOLUME_PATH, values.volume_path, "PATH", "where it is mounted"),
@@ -127,6 +130,8 @@ _INJECTED = (
         "SHAPE",
         "native (a native sidecar), sidecar (init container and sidecar), none (init container only), or auto: "
         "native where every kubelet knows it, else sidecar",
+        # TOKEN_INJECTOR_REFRESHER is the launcher's, and both programs run in one environment in tests and the demo.
+        env=SETTING_PREFIX + "REFRESHER_SHAPE",
     ),
     Setting(
         "refresher-program", "launcher", values.refresher_program, "PROGRAM", "launcher (a few KB asleep) or python"

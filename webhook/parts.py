@@ -43,7 +43,7 @@ def application_env(injection: Injection, session_name: str) -> list[dict[str, s
         (environ.AWS_REGION, injection.region),
         (environ.AWS_DEFAULT_REGION, injection.region),
         (environ.AWS_STS_REGIONAL_ENDPOINTS, injection.sts_regional_endpoints),
-        (environ.AWS_ROLE_ARN, injection.role_arn),
+        (environ.AWS_ROLE_ARN, _unexpanded(injection.role_arn)),
         (environ.AWS_ROLE_SESSION_NAME, session_name),
     ]
     return [{"name": name, "value": value} for name, value in entries if value is not None]
@@ -77,7 +77,7 @@ def token_path(injection: Injection) -> str:
 def _injected_container(name: str, injection: Injection, settings: Settings, *, refresh: bool) -> dict[str, Any]:
     command = [*_program(settings), f"--file={token_path(injection)}", f"--refresh={str(refresh).lower()}"]
     if injection.audience != pod.GOOGLE_AUDIENCE:
-        command.append(f"--audience={injection.audience}")
+        command.append(f"--audience={_unexpanded(injection.audience)}")
     container = {
         "name": name,
         "image": settings.image,
@@ -99,6 +99,11 @@ def _injected_container(name: str, injection: Injection, settings: Settings, *, 
     if settings.injector_env:
         container["env"] = [{"name": name, "value": value} for name, value in settings.injector_env]
     return container
+
+
+def _unexpanded(text: str) -> str:
+    """Kubernetes expands $(NAME) in commands and variables, and reads $$ as $."""
+    return text.replace("$", "$$")
 
 
 def _program(settings: Settings) -> list[str]:

@@ -25,6 +25,8 @@ class AnnotationError(Exception):
     """A value that cannot be meant: names the object, the key, the value and the form. Becomes a denial."""
 
 
+# A warning that the API server does not cut has 256 characters; a value may have 256 KiB.
+_SHOWN = 100
 _ROWS: Mapping[str, Annotation] = {row.key: row for row in ANNOTATIONS}
 
 
@@ -35,9 +37,10 @@ class Annotations:
         self.namespace = namespace
         self.account_name = pods.service_account_name(pod)
         self.account_place = f"service account {namespace}/{self.account_name}"
+        self.pod_place = f"pod {namespace}/{pods.display_name(pod)}"
         self.warnings: list[str] = []
         self._objects: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
-            ("pod", "pod", pods.annotations(pod)),
+            ("pod", self.pod_place, pods.annotations(pod)),
             ("service account", self.account_place, account),
         )
 
@@ -49,6 +52,11 @@ class Annotations:
         """Whether either object carries the key or its alias."""
         return self._find(key) is not None
 
+    def source(self, key: str) -> str:
+        """Where the value that holds was written, for a message about it."""
+        found = self._find(key)
+        return f"{found[0]}, annotation {found[1]}" if found else "the webhook's setting"
+
     def value(self, key: str, parse: Callable[[str], Value], default: Value) -> Value:
         """The parsed value that wins; `default` where neither object has the key. Raises `AnnotationError`."""
         found = self._find(key)
@@ -58,7 +66,7 @@ class Annotations:
         try:
             return parse(text)
         except ValueError as exc:
-            raise AnnotationError(f"{place}, annotation {written_key}: {text!r} is not valid: {exc}") from exc
+            raise AnnotationError(f"{place}, annotation {written_key}: {_shown(text)} is not valid: {exc}") from exc
 
     def _find(self, key: str) -> tuple[str, str, str] | None:
         row = _ROWS[key]
@@ -67,7 +75,7 @@ class Annotations:
                 continue
             ours, alias = annotations.get(key), annotations.get(row.alias) if row.alias else None
             if ours is not None and alias is not None and ours != alias:
-                self._warn_once(f"{place}: {key} and {row.alias} disagree: {key} ({ours!r}) holds")
+                self._warn_once(f"{place}: {key} and {row.alias} disagree: {key} ({_shown(ours)}) holds")
             if ours is not None:
                 return place, key, ours
             if alias is not None and row.alias is not None:
@@ -77,3 +85,7 @@ class Annotations:
     def _warn_once(self, text: str) -> None:
         if text not in self.warnings:
             self.warnings.append(text)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")

@@ -19,7 +19,7 @@ _DEFAULT = re.compile(re.escape(SESSION_NAME_PREFIX) + r"[a-z]{16}")
 
 def default_session_name(seed: str) -> str:
     """The seed's form, token-injector-webhook- and 16 letters. One review's uid as `seed` gives one name."""
-    number = int.from_bytes(hashlib.sha256(seed.encode()).digest())
+    number = int.from_bytes(hashlib.sha256(seed.encode(errors="surrogatepass")).digest())
     letters = ""
     for _ in range(_LETTERS):
         number, letter = divmod(number, len(string.ascii_lowercase))

@@ -4,12 +4,17 @@ Flags win over variables, variables over defaults. Nothing here reads the proces
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from contract.environ import GCE_METADATA_HOST
+from webhook import values
 from webhook.flags import SETTINGS, Setting
 from webhook.values import MissingRole, Mode, PullPolicy, Refresher, RefresherProgram, StsRegionalEndpoints
+
+# Kubernetes enables native sidecars by default from here on; an older kubelet runs one as an init container that
+# never ends, and the pod with it.
+NATIVE_SIDECAR_SINCE = (1, 29)
 
 
 class SettingError(Exception):
@@ -33,7 +38,7 @@ class Settings:
     image: str
     pull_policy: PullPolicy
     image_pull_secrets: tuple[str, ...]
-    injector_env: tuple[tuple[str, str], ...]
+    injector_env: tuple[tuple[str, str], ...] = field(repr=False)
     volume_name: str
     volume_path: str
     volume_size_limit: str
@@ -107,14 +112,18 @@ def _value(setting: Setting, given: list[str] | None, environ: Mapping[str, str]
         )
     else:
         texts, source = ([] if setting.repeatable else [setting.default]), "default"
+    if setting.repeatable:
+        return tuple(_parsed(setting, text, source) for text in texts)
+    return _parsed(setting, texts[-1], source)
+
+
+def _parsed(setting: Setting, text: str, source: str) -> Any:
     try:
-        if setting.repeatable:
-            return tuple(setting.parse(text) for text in texts)
-        return setting.parse(texts[-1])
+        return setting.parse(text)
     except ValueError as exc:
-        # An --injector-env may hold a credential of an emulator: only its name is repeated.
-        shown = texts[-1].partition("=")[0] if setting.flag == "injector-env" else texts[-1]
-        raise SettingError(f"{source}: {shown!r} is not valid: {exc}") from exc
+        # An --injector-env may hold a credential of an emulator, and without '=' nobody knows where it begins.
+        shown = "its value" if setting.is_secret else repr(text)
+        raise SettingError(f"{source}: {shown} is not valid: {exc}") from exc
 
 
 def _settings(parsed: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -172,6 +181,7 @@ def _server_settings(parsed: Mapping[str, Any]) -> ServerSettings:
 
 def _check_together(settings: Settings, server: ServerSettings) -> None:
     """Settings that are right alone and wrong together."""
+    _check_injected(settings)
     if settings.session_name and "{cluster}" in settings.session_name and not settings.cluster_name:
         raise SettingError("--session-name uses {cluster}: say the cluster's name with --cluster-name")
     if bool(server.tls_cert_file) != bool(server.tls_private_key_file):
@@ -179,6 +189,24 @@ def _check_together(settings: Settings, server: ServerSettings) -> None:
     if server.insecure_http and server.tls_cert_file:
         raise SettingError(
             "--insecure-http serves without TLS: leave out --tls-cert-file and --tls-private-key-file, or it"
+        )
+
+
+def _check_injected(settings: Settings) -> None:
+    """What would be refused pod by pod, in words that only the operator understands."""
+    resources = settings.resources
+    for name, request, limit in (
+        ("cpu", resources.cpu_request, resources.cpu_limit),
+        ("memory", resources.memory_request, resources.memory_limit),
+    ):
+        if limit is not None and values.amount(limit) < values.amount(request):
+            raise SettingError(
+                f"--injector-{name}-limit {limit} is less than --injector-{name}-request {request}: "
+                "Kubernetes refuses such a container"
+            )
+    if settings.refresher == "native" and settings.kubelet_version_floor < NATIVE_SIDECAR_SINCE:
+        raise SettingError(
+            "--refresher=native needs kubelets of 1.29 or newer, and --kubelet-version-floor is older: use auto"
         )
 
 

@@ -4,6 +4,7 @@ Pure: pod and decision in, JSON Patch out. Verbs say the policy: `put` replaces 
 `put_if_absent` leaves the author's. A pod that already is as it should be gets no operation.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from contract import environ
@@ -12,6 +13,7 @@ from webhook.decide import Injection
 from webhook.patch import Operation, add, append, remove_all, replace
 from webhook.pod import (
     INJECTED_CONTAINERS,
+    INJECTED_VARIABLES,
     Container,
     ContainerList,
     Pod,
@@ -29,9 +31,10 @@ def transform(pod: Pod, injection: Injection, settings: Settings) -> list[Operat
     Order matters: containers are changed at the index they came with before others are removed or inserted.
     """
     operations: list[Operation] = []
+    name = _session_name(pod, injection, settings)
     for which, index, container in application_containers(pod, injection.skip_containers):
         path = f"/spec/{which}/{index}"
-        operations += _put_env(path, container, injection, settings)
+        operations += _put_env(path, container, injection, settings, name)
         operations += _put_mount(path, container, injection, settings)
     for which, index, container in application_containers(pod):
         if container["name"] in injection.skip_containers:
@@ -57,31 +60,51 @@ def _wanted_containers(injection: Injection, settings: Settings) -> tuple[dict[s
             return parts.generate_container(injection, settings), None
 
 
-def _put_env(path: str, container: Container, injection: Injection, settings: Settings) -> list[Operation]:
-    """The author's entries win; those of an earlier review are replaced."""
-    env = container.get("env")
-    present = injected_entries(container, settings.volume_name)
-    earlier = [env[index] for index in present] if env else []
-    author = author_env(container, settings.volume_name)
-    name = injection.session_name
-    if injection.session_name_drawn:
-        drawn = [entry["value"] for entry in earlier if session_name.is_default(entry.get("value"))]
-        name = drawn[0] if drawn else name
-    wanted = [
-        _agreeing(entry, author) for entry in parts.application_env(injection, name) if entry["name"] not in author
-    ]
-    if earlier == wanted:
+def _session_name(pod: Pod, injection: Injection, settings: Settings) -> str:
+    """All containers' name: the one that an earlier review drew for one of them, or else this review's."""
+    if not injection.session_name_drawn:
+        return injection.session_name
+    drawn = (_drawn(container, injection, settings) for _, _, container in application_containers(pod))
+    return next((name for name in drawn if name), injection.session_name)
+
+
+def _drawn(container: Container, injection: Injection, settings: Settings) -> str | None:
+    """The name that an earlier review drew for this container; the seed drew one for each."""
+    if not injection.session_name_drawn:
+        return None
+    env = container.get("env") or ()
+    earlier = [env[index].get("value") for index in injected_entries(container, settings.volume_name)]
+    return next((value for value in earlier if session_name.is_default(value)), None)
+
+
+def _put_env(
+    path: str, container: Container, injection: Injection, settings: Settings, session_name: str
+) -> list[Operation]:
+    """The author's entries win; those of an earlier review are replaced where they stand."""
+    env = container.get("env") or []
+    present = injected_entries(container, settings.volume_name, injection.volume_path)
+    author = author_env(container, settings.volume_name, injection.volume_path)
+    entries = _application_env(injection, _drawn(container, injection, settings) or session_name, author)
+    wanted = [entry for entry in entries if entry["name"] not in author]
+    if [env[index] for index in present] == wanted:
         return []
-    return remove_all(f"{path}/env", present) + append(f"{path}/env", env, wanted)
+    after = {entry.get("name") for index, entry in enumerate(env) if present and index > present[0]}
+    if not present or after & author.keys() & set(INJECTED_VARIABLES):
+        # At the end, where no entry of the author's can be taken for the next of ours.
+        return remove_all(f"{path}/env", present) + append(f"{path}/env", container.get("env"), wanted)
+    # Before what may refer to them: $(NAME) means a variable that stands further up.
+    inserted = [add(f"{path}/env/{present[0]}", entry) for entry in reversed(wanted)]
+    return remove_all(f"{path}/env", present) + inserted
 
 
 _REGION_TWINS = {environ.AWS_REGION: environ.AWS_DEFAULT_REGION, environ.AWS_DEFAULT_REGION: environ.AWS_REGION}
 
 
-def _agreeing(entry: dict[str, Any], author: dict[str, Any]) -> dict[str, Any]:
-    """An author who set one region variable means both: half of the SDKs read the other one."""
-    twin = author.get(_REGION_TWINS.get(entry["name"], ""))
-    return {**twin, "name": entry["name"]} if twin else entry
+def _application_env(injection: Injection, session_name: str, author: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Ours; an author who set one region variable means both, as half of the SDKs read the other one."""
+    entries = {entry["name"]: entry for entry in parts.application_env(injection, session_name)}
+    entries |= {name: {**author[twin], "name": name} for name, twin in _REGION_TWINS.items() if twin in author}
+    return [entries[name] for name in INJECTED_VARIABLES if name in entries]
 
 
 def _put_mount(path: str, container: Container, injection: Injection, settings: Settings) -> list[Operation]:

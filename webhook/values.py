@@ -5,6 +5,7 @@ Pure: one parser per kind of value, used alike for annotations and settings. Eac
 """
 
 import re
+from decimal import Decimal
 from typing import Literal, TypeVar, get_args
 
 Mode = Literal["google", "cluster"]
@@ -15,13 +16,17 @@ MissingRole = Literal["allow", "deny"]
 StsRegionalEndpoints = Literal["regional", "legacy"]
 
 # Partitions: aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-eusc, … Role names: IAM's CreateRole, 64 characters
-# after a path of printable ASCII.
-_ROLE_ARN = re.compile(r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/([\x21-\x7e]{1,510}/)?[A-Za-z0-9_+=,.@-]{1,64}")
+# after a path of printable ASCII; without the colon that IAM would take, as it means two ARNs in one value.
+_ROLE_ARN = re.compile(r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/([!-9;-~]{1,510}/)?[A-Za-z0-9_+=,.@-]{1,64}")
 _AUDIENCE = re.compile(r"[\x21-\x7e]{1,255}")
 # eu-west-1, us-gov-east-1, cn-north-1, us-iso-east-1, eusc-de-east-1
 _REGION = re.compile(r"[a-z]{2,5}(-[a-z]+){1,3}-[0-9]{1,2}")
 # Kubernetes' resource.Quantity without exponents, which nobody writes for these.
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?")
+_SUFFIXES = {"m": Decimal("0.001"), "": Decimal(1)} | {
+    suffix: Decimal(size)
+    for suffix, size in {"k": 10**3, "Ki": 2**10, "M": 10**6, "Mi": 2**20, "G": 10**9, "Gi": 2**30}.items()
+}
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -104,10 +109,13 @@ def container_names(text: str) -> frozenset[str]:
 
 
 def volume_path(text: str) -> str:
-    """An absolute, normalised path that is not the root; Kubernetes forbids ':' in a mountPath."""
-    parts = text.split("/")
-    if parts[0] or len(parts) < 2 or any(part in {"", ".", ".."} for part in parts[1:]) or re.search(r"[:\s\0]", text):  # noqa: PLR2004 - '' and a name
-        raise ValueError("expected an absolute path without ., .., a colon or a blank, and not /")
+    """An absolute, normalised path that is not the root.
+
+    Kubernetes forbids ':' in a mountPath; it expands '$' in a variable and not in a mountPath.
+    """
+    before, *parts = text.split("/")
+    if before or not parts or any(part in {"", ".", ".."} for part in parts) or re.search(r"[:$\s\0]", text):
+        raise ValueError("expected an absolute path without ., .., a colon, a $ or a blank, not / and not ending in /")
     return text
 
 
@@ -123,6 +131,12 @@ def quantity(text: str) -> str:
     if not _QUANTITY.fullmatch(text):
         raise ValueError("expected a Kubernetes quantity, for example 5m or 16Mi")
     return text
+
+
+def amount(text: str) -> Decimal:
+    """How much a valid quantity is, to compare two of them."""
+    number, suffix = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", text).groups()  # type: ignore[union-attr]  # it is valid
+    return Decimal(number) * _SUFFIXES[suffix]
 
 
 def quantity_or_none(text: str) -> str | None:

@@ -16,7 +16,10 @@ IMAGE = "registry.example/token-injector:1.0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenCase:
-    """A folder: pod.yaml, service-account.yaml, settings.yaml (flag: value); expected.yaml or denied.txt, warnings.txt."""
+    """A folder: pod.yaml, service-account.yaml, settings.yaml in; expected.yaml and warnings.txt, or denied.txt, out.
+
+    settings.yaml maps flags to values.
+    """
 
     folder: Path
 

@@ -1,0 +1,293 @@
+"""Hypothesis strategies: pods as authors, other webhooks, the seed and earlier reviews of ours leave them.
+
+Pods are valid against Kubernetes' schema, nulls included, unless `future_fields` says otherwise.
+"""
+
+import copy
+import functools
+from typing import Any
+
+import jsonpatch
+from hypothesis import strategies as st
+
+from contract import annotations as keys
+from contract import environ
+from contract.pod import GENERATE_CONTAINER, UPDATE_CONTAINER, VOLUME_NAME, VOLUME_PATH
+from tests.webhook.cases import IMAGE
+from webhook.mutate import mutate
+from webhook.settings import Settings, parse_settings
+
+Pod = dict[str, Any]
+
+NAMESPACE = "shop"
+ROLES = ("arn:aws:iam::123456789012:role/orders", "arn:aws-cn:iam::210987654321:role/shop/$(HOME)/reports")
+DRAWN_NAMES = ("token-injector-webhook-aaaaaaaaaaaaaaaa", "token-injector-webhook-bbbbbbbbbbbbbbbb")
+TOKEN_FILES = (f"{VOLUME_PATH}/token", f"{VOLUME_PATH}/other", "/aws/token", "/own/token")
+
+# Valid and malformed values of each annotation; role-arn is drawn apart, as without one nothing happens.
+VALUES: dict[str, tuple[str, ...]] = {
+    keys.MODE: ("google", "cluster", "aws"),
+    keys.AUDIENCE: ("sts.amazonaws.com", "a$(HOME)b", "two words"),
+    keys.TOKEN_EXPIRATION: ("600", "86400", "3600", "1h"),
+    keys.REGION: ("eu-west-1", "us-gov-west-1", "mars"),
+    keys.STS_REGIONAL_ENDPOINTS: ("regional", "legacy", "true", "false", "global"),
+    keys.SESSION_NAME: ("{namespace}.{serviceaccount}", "x" * 80, "x", "{cluster}", "{pod}"),
+    keys.SKIP_CONTAINERS: ("app", "app,worker", "", "none-of-them", "a;b"),
+    keys.REFRESHER: ("auto", "native", "sidecar", "none", "both"),
+    keys.VOLUME_PATH: ("/aws", VOLUME_PATH, "aws"),
+    keys.TOKEN_FILE: ("token", "other", "../token"),
+    keys.CPU_REQUEST: ("5m", "1", "five"),
+    keys.CPU_LIMIT: ("none", "100m", "1m"),
+    keys.MEMORY_REQUEST: ("16Mi", "1Gi"),
+    keys.MEMORY_LIMIT: ("none", "64Mi", "1Mi"),
+    keys.EKS_ROLE_ARN: ROLES,
+    keys.EKS_AUDIENCE: ("sts.amazonaws.com",),
+    keys.EKS_TOKEN_EXPIRATION: ("86400", "1"),
+    keys.EKS_STS_REGIONAL_ENDPOINTS: ("true", "false"),
+    keys.EKS_SKIP_CONTAINERS: ("worker",),
+    "example.com/note": ("ü", "$(NOTE)", ""),
+}
+
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+@functools.cache
+def all_settings() -> tuple[Settings, ...]:
+    """Operators' choices that change what is injected."""
+    choices: tuple[dict[str, list[str]], ...] = (
+        {},
+        {"region": ["eu-west-1"], "image-pull-secret": ["registry-key"], "injector-env": ["A=1"]},
+        {"kubelet-version-floor": ["1.28"]},
+        {"mode": ["cluster"], "missing-role": ["deny"]},
+        {"refresher": ["none"], "refresher-program": ["python"], "session-name": ["{namespace}.{cluster}"]},
+    )
+    return tuple(parse_settings({"image": [IMAGE], "cluster-name": ["prod/eu"], **choice}, {})[0] for choice in choices)
+
+
+def settings() -> st.SearchStrategy[Settings]:
+    """One operator's choice."""
+    return st.sampled_from(all_settings())
+
+
+@st.composite
+def annotations(draw: st.DrawFn, *, with_role: bool = True) -> dict[str, str]:
+    """A few annotations; most of them valid."""
+    chosen = draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=3, unique=True))
+    drawn = {key: draw(st.sampled_from(VALUES[key])) for key in chosen}
+    if with_role:
+        drawn[keys.ROLE_ARN] = draw(st.sampled_from(ROLES))
+    return drawn
+
+
+_ENTRIES: dict[str, tuple[str, ...]] = {
+    environ.AWS_WEB_IDENTITY_TOKEN_FILE: TOKEN_FILES,
+    environ.AWS_REGION: ("eu-west-1", "us-east-1"),
+    environ.AWS_DEFAULT_REGION: ("eu-west-1", "us-east-1"),
+    environ.AWS_STS_REGIONAL_ENDPOINTS: ("regional", "legacy"),
+    environ.AWS_ROLE_ARN: ROLES,
+    environ.AWS_ROLE_SESSION_NAME: (*DRAWN_NAMES, "orders"),
+    environ.AWS_ACCESS_KEY_ID: ("AKIAIOSFODNN7EXAMPLE",),
+    environ.AWS_PROFILE: ("production",),
+    "A": ("$(AWS_ROLE_ARN)", "ü", ""),
+}
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> dict[str, Any]:
+    """An entry of env: one of ours, one that SDKs prefer, or another."""
+    name = draw(st.sampled_from(sorted(_ENTRIES)))
+    sources: tuple[dict[str, Any], ...] = (
+        {},
+        {"value": None},
+        {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"valueFrom": {"secretKeyRef": {"name": "aws", "key": "region"}}},
+    )
+    usual = tuple({"value": value} for value in _ENTRIES[name])
+    return {"name": name, **draw(st.sampled_from(usual * 3 + sources))}
+
+
+def mounts() -> st.SearchStrategy[dict[str, Any]]:
+    """Mounts of some volume, rarely where the token goes."""
+    names = st.sampled_from(("data", "tmp", "data", "tmp", VOLUME_NAME))
+    paths = st.sampled_from(("/data", "/tmp", "/data/more", "/var/run", "/aws", VOLUME_PATH, f"{VOLUME_PATH}/"))
+    extra = {"readOnly": st.booleans(), "subPath": st.just("x"), "mountPropagation": st.none()}
+    return st.fixed_dictionaries({"name": names, "mountPath": paths}, optional=extra)
+
+
+def volumes() -> st.SearchStrategy[dict[str, Any]]:
+    """Volumes of several kinds, one of them with our name."""
+    sources: list[dict[str, Any]] = [
+        {"emptyDir": {}},
+        {"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        {"secret": {"secretName": "aws"}},
+        {"persistentVolumeClaim": {"claimName": "data"}},
+    ]
+    names = st.sampled_from(("data", "tmp", VOLUME_NAME))
+    return st.builds(lambda name, source: {"name": name, **source}, names, st.sampled_from(sources))
+
+
+def _lists(elements: st.SearchStrategy[dict[str, Any]], most: int) -> st.SearchStrategy[list[dict[str, Any]] | None]:
+    return st.none() | st.lists(elements, max_size=most)
+
+
+def containers(*, init: bool) -> st.SearchStrategy[dict[str, Any]]:
+    """A container without name."""
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "command": st.lists(words, max_size=2),
+        "env": _lists(entries(), 6),
+        "envFrom": st.just([{"secretRef": {"name": "aws"}}]),
+        "volumeMounts": _lists(mounts(), 3),
+        "securityContext": st.sampled_from(({}, {"runAsUser": 0}, None)),
+        "resources": st.just({"limits": {"cpu": "1"}}),
+    }
+    if init:
+        optional["restartPolicy"] = st.just("Always")
+    return st.fixed_dictionaries({"image": st.just("registry.example/orders:1")}, optional=optional)
+
+
+@st.composite
+def pods(draw: st.DrawFn, *, future_fields: bool = False) -> Pod:
+    """A pod as its author, or a webhook before ours, wrote it."""
+    names = draw(st.lists(st.sampled_from(("app", "worker", "migrate", "proxy", "logs")), min_size=1, unique=True))
+    injected = st.lists(st.sampled_from((GENERATE_CONTAINER, UPDATE_CONTAINER)), max_size=2)
+    names_of_init = draw(
+        st.permutations(names[1:] + draw(injected)).map(lambda all_names: all_names[: len(names) // 2])
+    )
+    ordinary = [name for name in names if name not in names_of_init] + draw(injected)
+    spec: dict[str, Any] = {
+        "containers": [{"name": name, **draw(containers(init=False))} for name in draw(st.permutations(ordinary))]
+    }
+    if draw(st.booleans()):
+        spec["initContainers"] = [{"name": name, **draw(containers(init=True))} for name in names_of_init] or None
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "serviceAccountName": st.just("orders"),
+        "serviceAccount": st.just("orders"),
+        "volumes": _lists(volumes(), 3),
+        "imagePullSecrets": _lists(st.just({"name": "registry-key"}), 1),
+        "hostNetwork": st.sampled_from((False,) * 7 + (True,)),
+        "restartPolicy": st.sampled_from(("Always", "Never", "OnFailure")),
+        "nodeSelector": st.sampled_from((None,) * 4 + ({"kubernetes.io/os": "linux"}, {"kubernetes.io/os": "windows"})),
+        "os": st.sampled_from((None, {"name": "linux"})),
+        "securityContext": st.sampled_from((None, {"runAsUser": 0})),
+    }
+    spec |= draw(st.fixed_dictionaries({}, optional=optional))
+    label = draw(st.sampled_from(("true",) * 8 + ("True", "false", "yes", "", "ü")))
+    metadata = draw(st.sampled_from(({"name": "orders"}, {"generateName": "orders-"})))
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            **metadata,
+            "labels": {keys.ENABLED_LABEL: label},
+            "annotations": draw(st.none() | annotations(with_role=False)),
+        },
+        "spec": spec,
+    }
+    return with_future_fields(draw, pod) if future_fields else pod
+
+
+def with_future_fields(draw: st.DrawFn, pod: Pod) -> Pod:
+    """Fields that no schema of today knows, wherever an object stands."""
+    value = draw(json_values())
+
+    def enriched(node: Any) -> Any:
+        if isinstance(node, list):
+            return [enriched(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        return {**{key: enriched(item) for key, item in node.items()}, "futureField": copy.deepcopy(value)}
+
+    return {**pod, "futureField": value, "spec": enriched(pod["spec"])} | {
+        "spec": {**enriched(pod["spec"]), "nodeSelector": pod["spec"].get("nodeSelector")}
+    }
+
+
+def pod_with_every_field() -> Pod:
+    """A pod that has each field that we read."""
+    container = {
+        "name": "app",
+        "env": [{"name": environ.AWS_WEB_IDENTITY_TOKEN_FILE, "value": TOKEN_FILES[0]}, {"name": "A", "value": "1"}],
+        "envFrom": [],
+        "volumeMounts": [{"name": VOLUME_NAME, "mountPath": VOLUME_PATH}, {"name": "data", "mountPath": "/data"}],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "orders",
+            "generateName": "orders-",
+            "namespace": NAMESPACE,
+            "labels": {keys.ENABLED_LABEL: "true"},
+            "annotations": {keys.SESSION_NAME: "{namespace}", keys.SKIP_CONTAINERS: "logs"},
+        },
+        "spec": {
+            "serviceAccountName": "orders",
+            "serviceAccount": "orders",
+            "hostNetwork": False,
+            "restartPolicy": "Always",
+            "os": {"name": "linux"},
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "imagePullSecrets": [{"name": "registry-key"}],
+            "volumes": [{"name": "data", "emptyDir": {}}],
+            "initContainers": [copy.deepcopy({**container, "name": "migrate"})],
+            "containers": [container],
+        },
+    }
+
+
+def json_values() -> st.SearchStrategy[Any]:
+    """Anything that JSON can say, half a surrogate pair among it."""
+    numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    leaves = st.none() | st.booleans() | numbers | st.text(max_size=5) | st.sampled_from(("\ud800", "windows", "true"))
+    return st.recursive(
+        leaves,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=6,
+    )
+
+
+@st.composite
+def copied_pods(draw: st.DrawFn) -> Pod:
+    """A spec copied from a mutated pod (by the seed, or by us under another account), then edited by its author."""
+    pod = draw(pods())
+    if draw(st.booleans()):
+        pod = mutated_by_the_seed(pod, role_arn=draw(st.sampled_from(ROLES)))
+    if draw(st.booleans()):
+        mutation = mutate(pod, NAMESPACE, draw(annotations()), draw(settings()), seed="an earlier review")
+        pod = jsonpatch.apply_patch(pod, copy.deepcopy(mutation.patch))
+    for container in pod["spec"]["containers"]:
+        for entry in draw(st.lists(entries(), max_size=1)):
+            env = container.get("env") or []
+            place = draw(st.integers(min_value=0, max_value=len(env)))
+            container["env"] = [*env[:place], entry, *env[place:]]
+    pod["metadata"]["annotations"] = draw(st.none() | annotations(with_role=False))
+    return pod
+
+
+def mutated_by_the_seed(pod: Pod, *, role_arn: str) -> Pod:
+    """The pod after token-injector's own webhook (reference: its README's before and after)."""
+    pod = copy.deepcopy(pod)
+    spec = pod["spec"]
+    mount = {"name": VOLUME_NAME, "mountPath": VOLUME_PATH}
+    for index, container in enumerate([*(spec.get("initContainers") or []), *spec["containers"]]):
+        container["env"] = [
+            *(container.get("env") or []),
+            {"name": environ.AWS_WEB_IDENTITY_TOKEN_FILE, "value": f"{VOLUME_PATH}/token"},
+            {"name": environ.AWS_ROLE_ARN, "value": role_arn},
+            {"name": environ.AWS_ROLE_SESSION_NAME, "value": DRAWN_NAMES[index % 2]},
+        ]
+        container["volumeMounts"] = [*(container.get("volumeMounts") or []), dict(mount)]
+    spec["initContainers"] = [_seeds_container(GENERATE_CONTAINER, "false"), *(spec.get("initContainers") or [])]
+    spec["containers"] = [*spec["containers"], _seeds_container(UPDATE_CONTAINER, "true")]
+    spec["volumes"] = [*(spec.get("volumes") or []), {"name": VOLUME_NAME, "emptyDir": {"medium": "Memory"}}]
+    return pod
+
+
+def _seeds_container(name: str, refresh: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": "ealebed/token-injector:latest",
+        "command": ["/token-injector", f"--file={VOLUME_PATH}/token", f"--refresh={refresh}"],
+        "resources": {"requests": {"cpu": "5m", "memory": "10Mi"}, "limits": {"cpu": "20m", "memory": "50Mi"}},
+        "volumeMounts": [{"name": VOLUME_NAME, "mountPath": VOLUME_PATH}],
+    }

@@ -1,0 +1,108 @@
+"""Words for the author: each denial names object, key, value, form and what to do; each warning fits its place."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from contract.annotations import (
+    ANNOTATIONS,
+    EKS_ROLE_ARN,
+    ENABLED_LABEL,
+    REFRESHER,
+    ROLE_ARN,
+    SESSION_NAME,
+    VOLUME_PATH,
+)
+from tests.webhook.cases import GoldenCase, golden_cases
+from webhook.decide import Deny, decide
+from webhook.precedence import Annotations
+from webhook.settings import Settings
+
+# Kubernetes: the API server may cut a warning at 256 characters, and all of a response's at 4096.
+# https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#response
+LONGEST_WARNING = 256
+
+DENIED = [pytest.param(case, id=case.folder.name) for case in golden_cases() if (case.folder / "denied.txt").exists()]
+WARNED = [pytest.param(case, id=case.folder.name) for case in golden_cases() if (case.folder / "warnings.txt").exists()]
+POD, ACCOUNT = "pod shop/orders", "service account shop/orders"
+
+# What a denial of each case that is no malformed annotation must say: object, key, value, and the way out.
+WORDS: dict[str, tuple[str, ...]] = {
+    "host-network": (POD, "spec.hostNetwork", "true", "set hostNetwork to false", "admission.token-injector/mode"),
+    "windows-by-os": (POD, "spec.os", "Windows", "remove the label admission.token-injector/enabled"),
+    "windows-by-node-selector": (POD, "nodeSelector", "Windows", "remove the label admission.token-injector/enabled"),
+    "mount-taken": (POD, "'app'", "'secrets'", "'/var/run/secrets/aws/token/'", "mount it elsewhere", VOLUME_PATH),
+    "mount-taken-within": (POD, "'app'", "'secrets'", "token/extra'", "mount it elsewhere", VOLUME_PATH),
+    "copied-from-gtoken": (POD, "'app'", "'gtoken-volume'", "copied", "remove this mount, its volume and its AWS_"),
+    "refresher-native-below-1-29": (POD, REFRESHER, "'native'", "1.29", "1.28", "auto or sidecar"),
+    "role-missing-is-denied": (ACCOUNT, ROLE_ARN, "annotate it", "admission.token-injector/enabled"),
+    "mode-google-against-setting": (ACCOUNT, "admission.token-injector/mode", "--image", "operator", "cluster"),
+    "resources-limit-below-request": (
+        POD,
+        "memory-limit",
+        "'8Mi'",
+        "'16Mi'",
+        "admission.token-injector/memory-request",
+    ),
+    "session-name-without-cluster-name": (ACCOUNT, "session-name", "'{cluster}.{namespace}'", "--cluster-name"),
+    "session-name-too-short": (ACCOUNT, "session-name", "'x'", "2 characters"),
+}
+
+
+@pytest.mark.parametrize("case", DENIED)
+def test_denials_say_who_what_and_how(case: GoldenCase) -> None:
+    """One line; of a malformed annotation the object, the key as it was written, the value and the form."""
+    text = (case.folder / "denied.txt").read_text().rstrip("\n")
+
+    assert "\n" not in text
+    for words in WORDS.get(case.folder.name, ()):
+        assert words in text
+    if case.folder.name not in WORDS:
+        assert re.match(rf"({POD}|{ACCOUNT}), annotation (\S+): '.*' is not valid: expected \S+ ", text)
+
+
+def test_every_key_has_a_malformed_case() -> None:
+    """The denial of each annotation is a golden case."""
+    denied = " ".join((case.folder / "denied.txt").read_text() for case in golden_cases() if case.folder.name in NAMES)
+
+    assert [row.key for row in ANNOTATIONS if f"annotation {row.key}: " not in denied] == []
+
+
+NAMES = {str(parameter.id) for parameter in DENIED}
+
+
+@pytest.mark.parametrize("case", WARNED)
+def test_warnings_fit(case: GoldenCase) -> None:
+    """A cut warning would lose what to do about it, which stands at its end."""
+    for line in (case.folder / "warnings.txt").read_text().splitlines():
+        assert 20 < len(line) <= LONGEST_WARNING
+
+
+def test_setting_that_gives_a_short_session_name(make_settings: Callable[..., Settings]) -> None:
+    """A template that is right for every namespace but those of one letter: the setting is named, and the way out."""
+    pod = {"metadata": {"labels": {ENABLED_LABEL: "true"}}, "spec": {"containers": [{"name": "app"}]}}
+    account = {ROLE_ARN: "arn:aws:iam::123456789012:role/orders"}
+
+    decision = decide(pod, "a", account, make_settings(session_name="{namespace}"), seed="uid")
+
+    assert isinstance(decision, Deny)
+    for words in ("service account a/default", "--session-name", "2 characters", "'a'", f"annotation {SESSION_NAME}"):
+        assert words in decision.message
+
+
+def test_long_values_are_cut() -> None:
+    """An annotation may hold 256 KiB; a message shows its beginning."""
+    pod = {"metadata": {"name": "orders", "annotations": {}}, "spec": {}}
+    gathered = Annotations(pod, "shop", {ROLE_ARN: "x" * 200_000, EKS_ROLE_ARN: "y"})
+
+    def refuse(text: str) -> str:
+        raise ValueError(f"expected less than {len(text)} characters")
+
+    with pytest.raises(Exception, match="expected less than 200000 characters") as error:
+        gathered.value(ROLE_ARN, refuse, "")
+
+    assert len(str(error.value)) < 300
+    assert "'xxxxx" in str(error.value)
+    [warning] = gathered.warnings
+    assert len(warning) <= LONGEST_WARNING
