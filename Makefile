@@ -62,7 +62,7 @@ format: venv ## Format the Python files
 
 .PHONY: golden
 golden: venv ## Rewrite what golden pods expect; read the diff
-	REWRITE_GOLDEN=1 $(PYTEST) -q tests/webhook/test_golden.py
+	REWRITE_GOLDEN=1 $(PYTEST) -q tests/webhook/test_golden.py tests/ctl
 
 .PHONY: docs
 docs: venv ## Rewrite the generated parts of the documentation

@@ -137,7 +137,7 @@ ANNOTATIONS: tuple[Annotation, ...] = (
     ),
     Annotation(
         key=VOLUME_PATH,
-        form="an absolute path without . or .. and not /",
+        form="an absolute path without ., .., a colon, a $ or a blank; not / and not ending in /",
         default="--volume-path (/var/run/secrets/aws/token)",
         about="Where containers see the token's volume.",
     ),

@@ -19,8 +19,9 @@ from webhook.account_cache import account_key
 from webhook.decide import Deny, Skip
 from webhook.mutate import Mutation, mutate
 from webhook.patch import Operation
-from webhook.pod import service_account_name, shape_problem
+from webhook.pod import service_account_name
 from webhook.settings import Settings
+from webhook.shape import shape_problem
 
 _ANNOTATION_KEYS = frozenset(key for row in ANNOTATIONS for key in (row.key, row.alias) if key)
 _JOB_KINDS = ("Job", "CronJob")

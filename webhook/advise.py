@@ -4,22 +4,16 @@ Pure: the admission warnings that depend on the containers. The API server cuts 
 one short sentence.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 from contract import annotations as keys
 from contract import environ
 from webhook import parts
 from webhook.decide import Injection
-from webhook.pod import Container, Pod, application_containers, author_env
+from webhook.env import OVERRIDES, Entry, read_env
+from webhook.pod import Container, Pod, application_containers
 from webhook.settings import Settings
 
-_OVERRIDES = {
-    environ.AWS_ACCESS_KEY_ID: "SDKs use static keys before the web identity",
-    environ.AWS_SECRET_ACCESS_KEY: "SDKs use static keys before the web identity",
-    environ.AWS_PROFILE: "SDKs read this profile before the web identity",
-    environ.AWS_DEFAULT_PROFILE: "SDKs read this profile before the web identity",
-    environ.AWS_CONFIG_FILE: "its default profile may override the web identity",
-}
 # As many names of 63 characters as leave room for the sentence.
 _NAMED = 2
 _REGIONS = frozenset({environ.AWS_REGION, environ.AWS_DEFAULT_REGION})
@@ -27,12 +21,17 @@ _REGIONS = frozenset({environ.AWS_REGION, environ.AWS_DEFAULT_REGION})
 
 def advise(pod: Pod, injection: Injection, settings: Settings) -> list[str]:
     """The warnings, in the order of the containers."""
+    ours = {entry["name"]: entry["value"] for entry in parts.application_env(injection, injection.session_name)}
+    if injection.session_name_drawn:
+        # Nobody chose it, so an author's own is nobody's loss.
+        del ours[environ.AWS_ROLE_SESSION_NAME]
     warnings: list[str] = []
     without_region: list[str] = []
     for _, _, container in application_containers(pod, injection.skip_containers):
-        author = author_env(container, settings.volume_name, injection.volume_path)
-        warnings += _overridden(container, author)
-        warnings += _kept(container, author, injection)
+        author = read_env(container, settings.volume_name, injection.volume_path).author
+        if author:
+            warnings += _overridden(container, author)
+            warnings += _kept(container, author, ours)
         if not _REGIONS & author.keys() and not container.get("envFrom"):
             without_region.append(container["name"])
     if injection.region is None and without_region:
@@ -43,17 +42,14 @@ def advise(pod: Pod, injection: Injection, settings: Settings) -> list[str]:
     return warnings
 
 
-def _overridden(container: Container, author: dict[str, Any]) -> list[str]:
+def _overridden(container: Container, author: Mapping[str, Entry]) -> list[str]:
     return [
-        f"container {container['name']} sets {name}: {effect}" for name, effect in _OVERRIDES.items() if name in author
+        f"container {container['name']} sets {name}: {effect}" for name, effect in OVERRIDES.items() if name in author
     ]
 
 
-def _kept(container: Container, author: dict[str, Any], injection: Injection) -> list[str]:
-    """Names only: an author's value may be a secret. A name that we only drew is nobody's loss."""
-    ours = {entry["name"]: entry["value"] for entry in parts.application_env(injection, injection.session_name)}
-    if injection.session_name_drawn:
-        del ours[environ.AWS_ROLE_SESSION_NAME]
+def _kept(container: Container, author: Mapping[str, Entry], ours: Mapping[str, str]) -> list[str]:
+    """Names only: an author's value may be a secret."""
     return [
         f"container {container['name']} sets {name} itself: its value is kept over the webhook's"
         for name, value in ours.items()

@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 # Known from the start: a counter that appears with its first event hides that event from rate().
 _KNOWN_REASONS: Final = {
-    "injected": ("native", "sidecar", "none", "cluster"),
+    "injected": ("native", "sidecar", "init", "cluster"),
     "unchanged": ("no_label", "label_false", "eks_skip_label", "no_role", "other_resource"),
     "denied": (
         "bad_annotation",

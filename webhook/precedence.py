@@ -11,10 +11,11 @@ Pure. A value is looked for in this order, the first one found holds:
 | 5     | setting         | the flag, or its variable |
 """
 
+import difflib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from contract.annotations import ANNOTATIONS, Annotation
+from contract.annotations import ANNOTATIONS, PREFIX, Annotation
 from webhook import pod as pods
 from webhook.pod import Pod
 
@@ -27,7 +28,7 @@ class AnnotationError(Exception):
 
 # A warning that the API server does not cut has 256 characters; a value may have 256 KiB.
 _SHOWN = 100
-_ROWS: Mapping[str, Annotation] = {row.key: row for row in ANNOTATIONS}
+_ROWS: Mapping[str, Annotation] = {key: row for row in ANNOTATIONS for key in (row.key, row.alias) if key}
 
 
 class Annotations:
@@ -39,10 +40,10 @@ class Annotations:
         self.account_place = f"service account {namespace}/{self.account_name}"
         self.pod_place = f"pod {namespace}/{pods.display_name(pod)}"
         self.warnings: list[str] = []
-        self._objects: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
-            ("pod", self.pod_place, pods.annotations(pod)),
-            ("service account", self.account_place, account),
-        )
+        self._found: dict[str, tuple[str, str, str]] = {}
+        """Our key to where it was written, as what, and the value."""
+        self._gather("pod", self.pod_place, pods.annotations(pod))
+        self._gather("service account", self.account_place, account)
 
     def warn(self, text: str) -> None:
         """Say something to the pod's author."""
@@ -69,22 +70,27 @@ class Annotations:
             raise AnnotationError(f"{place}, annotation {written_key}: {_shown(text)} is not valid: {exc}") from exc
 
     def _find(self, key: str) -> tuple[str, str, str] | None:
-        row = _ROWS[key]
-        for kind, place, annotations in self._objects:
-            if kind not in row.places:
-                continue
-            ours, alias = annotations.get(key), annotations.get(row.alias) if row.alias else None
-            if ours is not None and alias is not None and ours != alias:
-                self._warn_once(f"{place}: {key} and {row.alias} disagree: {key} ({_shown(ours)}) holds")
-            if ours is not None:
-                return place, key, ours
-            if alias is not None and row.alias is not None:
-                return place, row.alias, alias
-        return None
+        return self._found.get(key)
 
-    def _warn_once(self, text: str) -> None:
-        if text not in self.warnings:
-            self.warnings.append(text)
+    def _gather(self, kind: str, place: str, annotations: Mapping[str, str]) -> None:
+        """Add one object's annotations behind those found before. Keys of ours that nobody reads there are told."""
+        for written_key in [key for key in annotations if key in _ROWS or key.startswith(PREFIX)]:
+            row = _ROWS.get(written_key)
+            if row is None or kind not in row.places:
+                self.warnings.append(_unread(place, written_key, row))
+            elif written_key == row.alias and row.key in annotations:
+                if annotations[row.key] != annotations[written_key]:
+                    ours = f"{row.key} ({_shown(annotations[row.key])})"
+                    self.warnings.append(f"{place}: {row.key} and {row.alias} disagree: {ours} holds")
+            else:
+                self._found.setdefault(row.key, (place, written_key, annotations[written_key]))
+
+
+def _unread(place: str, key: str, row: Annotation | None) -> str:
+    if row:
+        return f"{place}: the annotation {key} is read on the {row.places[0]} only: move it there"
+    alike = difflib.get_close_matches(key, _ROWS, n=1)
+    return f"{place}: there is no annotation {key}" + (f": did you mean {alike[0]}?" if alike else "")
 
 
 def _shown(text: str) -> str:

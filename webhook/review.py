@@ -12,14 +12,16 @@ from typing import Any, Literal, Protocol
 
 from webhook.decide import BAD_REQUEST, Deny, Injection, Skip, opted_out
 from webhook.mutate import Mutation, mutate
-from webhook.pod import Pod, display_name, service_account_name, shape_problem
+from webhook.pod import Pod, display_name, service_account_name
 from webhook.settings import Settings
+from webhook.shape import shape_problem
 
 Outcome = Literal["injected", "unchanged", "denied", "invalid"]
 
 GROUP = "admission.k8s.io"
 VERSIONS = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 UNAVAILABLE = 503
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class AccountsUnavailableError(Exception):
@@ -109,7 +111,7 @@ def _allowed(
     response: dict[str, Any] = {"uid": request["uid"], "allowed": True}
     if mutation and mutation.patch:
         response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(json.dumps(mutation.patch, separators=(",", ":")).encode()).decode()
+        response["patch"] = base64.b64encode(_encode(mutation.patch).encode()).decode()
     if mutation and mutation.warnings:
         response["warnings"] = list(mutation.warnings)
     answer = {"apiVersion": body["apiVersion"], "kind": "AdmissionReview", "response": response}

@@ -10,18 +10,9 @@ from typing import Any
 from contract import environ
 from webhook import parts, session_name
 from webhook.decide import Injection
+from webhook.env import INJECTED_VARIABLES, ContainerEnv, Entry, read_env
 from webhook.patch import Operation, add, append, remove_all, replace
-from webhook.pod import (
-    INJECTED_CONTAINERS,
-    INJECTED_VARIABLES,
-    Container,
-    ContainerList,
-    Pod,
-    application_containers,
-    author_env,
-    containers,
-    injected_entries,
-)
+from webhook.pod import INJECTED_CONTAINERS, Container, ContainerList, Pod, application_containers, containers
 from webhook.settings import Settings
 
 
@@ -64,31 +55,28 @@ def _session_name(pod: Pod, injection: Injection, settings: Settings) -> str:
     """All containers' name: the one that an earlier review drew for one of them, or else this review's."""
     if not injection.session_name_drawn:
         return injection.session_name
-    drawn = (_drawn(container, injection, settings) for _, _, container in application_containers(pod))
+    containers = (container for _, _, container in application_containers(pod))
+    drawn = (_drawn(container, read_env(container, settings.volume_name), injection) for container in containers)
     return next((name for name in drawn if name), injection.session_name)
 
 
-def _drawn(container: Container, injection: Injection, settings: Settings) -> str | None:
+def _drawn(container: Container, env: ContainerEnv, injection: Injection) -> str | None:
     """The name that an earlier review drew for this container; the seed drew one for each."""
-    if not injection.session_name_drawn:
+    if not injection.session_name_drawn or not env.injected:
         return None
-    env = container.get("env") or ()
-    earlier = [env[index].get("value") for index in injected_entries(container, settings.volume_name)]
+    earlier = [container["env"][index].get("value") for index in env.injected]
     return next((value for value in earlier if session_name.is_default(value)), None)
 
 
-def _put_env(
-    path: str, container: Container, injection: Injection, settings: Settings, session_name: str
-) -> list[Operation]:
+def _put_env(path: str, container: Container, injection: Injection, settings: Settings, name: str) -> list[Operation]:
     """The author's entries win; those of an earlier review are replaced where they stand."""
-    env = container.get("env") or []
-    present = injected_entries(container, settings.volume_name, injection.volume_path)
-    author = author_env(container, settings.volume_name, injection.volume_path)
-    entries = _application_env(injection, _drawn(container, injection, settings) or session_name, author)
-    wanted = [entry for entry in entries if entry["name"] not in author]
-    if [env[index] for index in present] == wanted:
+    env = read_env(container, settings.volume_name, injection.volume_path)
+    entries: list[Any] = container.get("env") or []
+    present, author = env.injected, env.author
+    wanted = _application_env(injection, _drawn(container, env, injection) or name, author)
+    if [entries[index] for index in present] == wanted:
         return []
-    after = {entry.get("name") for index, entry in enumerate(env) if present and index > present[0]}
+    after = {entry.get("name") for entry in entries[present[0] + 1 :]} if present else set()
     if not present or after & author.keys() & set(INJECTED_VARIABLES):
         # At the end, where no entry of the author's can be taken for the next of ours.
         return remove_all(f"{path}/env", present) + append(f"{path}/env", container.get("env"), wanted)
@@ -100,11 +88,14 @@ def _put_env(
 _REGION_TWINS = {environ.AWS_REGION: environ.AWS_DEFAULT_REGION, environ.AWS_DEFAULT_REGION: environ.AWS_REGION}
 
 
-def _application_env(injection: Injection, session_name: str, author: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Ours; an author who set one region variable means both, as half of the SDKs read the other one."""
-    entries = {entry["name"]: entry for entry in parts.application_env(injection, session_name)}
+def _application_env(injection: Injection, name: str, author: Mapping[str, Entry]) -> list[dict[str, Any]]:
+    """Ours without the author's; who set one region variable means both, as half of the SDKs read the other one."""
+    ours = parts.application_env(injection, name)
+    if not author:
+        return ours
+    entries = {entry["name"]: entry for entry in ours}
     entries |= {name: {**author[twin], "name": name} for name, twin in _REGION_TWINS.items() if twin in author}
-    return [entries[name] for name in INJECTED_VARIABLES if name in entries]
+    return [entries[name] for name in INJECTED_VARIABLES if name in entries and name not in author]
 
 
 def _put_mount(path: str, container: Container, injection: Injection, settings: Settings) -> list[Operation]:
@@ -115,7 +106,7 @@ def _take_back(path: str, container: Container, settings: Settings) -> list[Oper
     """A skipped container of a copied spec gives back what an earlier review gave it."""
     mounts = container.get("volumeMounts") or []
     ours = [index for index, mount in enumerate(mounts) if mount.get("name") == settings.volume_name]
-    env = injected_entries(container, settings.volume_name)
+    env = read_env(container, settings.volume_name).injected
     return remove_all(f"{path}/env", env) + remove_all(f"{path}/volumeMounts", ours)
 
 

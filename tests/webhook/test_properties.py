@@ -18,8 +18,9 @@ from tests.webhook import strategies
 from tests.webhook.cases import admission_review
 from tests.webhook.strategies import NAMESPACE, Pod
 from webhook.decide import Deny, Injection, Skip
+from webhook.env import INJECTED_VARIABLES
 from webhook.mutate import Mutation, mutate
-from webhook.pod import CONTAINER_LISTS, INJECTED_CONTAINERS, INJECTED_VARIABLES
+from webhook.pod import CONTAINER_LISTS, INJECTED_CONTAINERS
 from webhook.review import Answer, review
 from webhook.settings import Settings
 

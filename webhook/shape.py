@@ -1,0 +1,72 @@
+"""Is this a pod that can be worked on?
+
+Pure. The API server validates types before it asks; what fails here came from somewhere else. Everything that the other
+modules rely on is looked at here, once.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from webhook.pod import CONTAINER_LISTS
+
+
+def shape_problem(pod: Any) -> str | None:
+    """The first field of a wrong type and what it should be, or None."""
+    if not isinstance(pod, dict) or not isinstance(pod.get("spec"), dict):
+        return "the pod has no spec: expected an object with the objects metadata and spec"
+    metadata, spec = pod.get("metadata") or {}, pod["spec"]
+    if not isinstance(metadata, dict) or not isinstance(spec.get("os") or {}, dict):
+        return "metadata or spec.os is not an object"
+    return (
+        _first_wrong("metadata", metadata, _METADATA)
+        or _first_wrong("spec.os", spec.get("os") or {}, _OS)
+        or _first_wrong("spec", spec, _SPEC)
+        or next(filter(None, (_container_problem(spec, which) for which in CONTAINER_LISTS)), None)
+    )
+
+
+def _container_problem(spec: Mapping[str, Any], which: str) -> str | None:
+    for index, container in enumerate(spec.get(which) or ()):
+        if not isinstance(container.get("name"), str):
+            return f"spec.{which}[{index}].name is not a string"
+        problem = _first_wrong(f"spec.{which}[{index}]", container, _CONTAINER)
+        if problem:
+            return problem
+    return None
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_text_map(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and all(isinstance(item, str) for item in value.values()))
+
+
+def _is_named_list(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list) and all(isinstance(item, dict) and _is_text(item.get("name")) for item in value)
+    )
+
+
+_Check = tuple[Callable[[Any], bool], str]
+_TEXT: _Check = (_is_text, "a string")
+_TEXT_MAP: _Check = (_is_text_map, "a map of strings")
+_NAMED_LIST: _Check = (_is_named_list, "a list of objects whose name is a string")
+
+_METADATA = dict.fromkeys(("name", "generateName", "namespace"), _TEXT) | dict.fromkeys(
+    ("labels", "annotations"), _TEXT_MAP
+)
+_OS = {"name": _TEXT}
+_SPEC = dict.fromkeys(("serviceAccountName", "serviceAccount", "restartPolicy"), _TEXT) | {
+    "nodeSelector": _TEXT_MAP,
+    **dict.fromkeys(("volumes", "imagePullSecrets", *CONTAINER_LISTS), _NAMED_LIST),
+}
+_CONTAINER = dict.fromkeys(("env", "volumeMounts"), _NAMED_LIST)
+
+
+def _first_wrong(place: str, holder: Mapping[str, Any], checks: Mapping[str, _Check]) -> str | None:
+    for name, (is_right, form) in checks.items():
+        if not is_right(holder.get(name)):
+            return f"{place}.{name} is not {form}"
+    return None
