@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Builds the launcher for both architectures with the C compiler of the ziglang wheel: no compiler on the machine, the
+# same bytes everywhere. Usage: build.sh [OUT_DIR]; PYTHON names an interpreter that has ziglang.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+out=${1:-$root/build/launcher}
+python=${PYTHON:-$root/.venv/bin/python}
+limit=30720
+
+if ! "$python" -c 'import ziglang' 2>/dev/null; then
+  echo "build.sh: $python has no ziglang; run make venv, or name an interpreter: PYTHON=… build.sh" >&2
+  exit 1
+fi
+
+export ZIG_GLOBAL_CACHE_DIR=$root/build/zig-cache ZIG_LOCAL_CACHE_DIR=$root/build/zig-cache
+sources=(main.c supervise.c child.c await.c say.c outcome.c waits.c text.c arguments.c parse.c)
+flags=(
+  -std=c11 -D_GNU_SOURCE -Os -flto -static -s -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla
+  -fstack-protector-strong -ffunction-sections -fdata-sections -fno-ident -fno-asynchronous-unwind-tables
+  '-Wl,--gc-sections' '-Wl,-z,noexecstack' '-Wl,--build-id=none'
+)
+
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+if [[ $python == */* ]]; then python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python"); fi
+cd "$here"
+for machine in x86_64 aarch64; do
+  # Renamed into its place when it is whole: a test may be running the old one.
+  new=$(mktemp -d "$out/.new.XXXXXX")
+  "$python" -m ziglang cc -target "$machine-linux-musl" "${flags[@]}" "${sources[@]}" -o "$new/launcher"
+  size=$(wc -c <"$new/launcher")
+  if ((size > limit)); then
+    echo "build.sh: token-injector.$machine has $size bytes, more than $limit" >&2
+    exit 1
+  fi
+  mv "$new/launcher" "$out/token-injector.$machine"
+  rm -r "$new"
+  echo "$out/token-injector.$machine: $size bytes"
+done
