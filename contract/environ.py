@@ -20,7 +20,7 @@ AWS_CONFIG_FILE = "AWS_CONFIG_FILE"
 GCE_METADATA_HOST = "GCE_METADATA_HOST"
 
 # Written by the image (or the demo); read by the launcher: the command, separated by spaces, that does one refresh.
-REFRESHER_COMMAND = "TOKEN_INJECTOR_REFRESHER"
+REFRESHER_COMMAND = "TOKEN_INJECTOR_REFRESH_COMMAND"
 # Written by tests and the demo only; read by launcher and refresher: every wait is divided by this whole number.
 TIME_DIVISOR = "TOKEN_INJECTOR_TIME_DIVISOR"
 # Written by the webhook into the injected container; read by launcher and refresher: where the last reason goes.

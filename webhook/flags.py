@@ -130,8 +130,6 @@ _INJECTED = (
         "SHAPE",
         "native (a native sidecar), sidecar (init container and sidecar), none (init container only), or auto: "
         "native where every kubelet knows it, else sidecar",
-        # TOKEN_INJECTOR_REFRESHER is the launcher's, and both programs run in one environment in tests and the demo.
-        env=SETTING_PREFIX + "REFRESHER_SHAPE",
     ),
     Setting(
         "refresher-program", "launcher", values.refresher_program, "PROGRAM", "launcher (a few KB asleep) or python"

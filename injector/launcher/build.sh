@@ -15,7 +15,7 @@ if ! "$python" -c 'import ziglang' 2>/dev/null; then
 fi
 
 export ZIG_GLOBAL_CACHE_DIR=$root/build/zig-cache ZIG_LOCAL_CACHE_DIR=$root/build/zig-cache
-sources=(main.c supervise.c child.c await.c say.c outcome.c waits.c text.c arguments.c parse.c)
+sources=(main.c supervise.c world.c child.c await.c say.c outcome.c waits.c text.c arguments.c parse.c)
 flags=(
   -std=c11 -D_GNU_SOURCE -Os -flto -static -s -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla
   -fstack-protector-strong -ffunction-sections -fdata-sections -fno-ident -fno-asynchronous-unwind-tables

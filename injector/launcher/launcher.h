@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 // contract/environ.py
-#define REFRESHER_COMMAND "TOKEN_INJECTOR_REFRESHER"
+#define REFRESHER_COMMAND "TOKEN_INJECTOR_REFRESH_COMMAND"
 #define TIME_DIVISOR "TOKEN_INJECTOR_TIME_DIVISOR"
 #define TERMINATION_LOG_VARIABLE "TOKEN_INJECTOR_TERMINATION_LOG"
 
@@ -150,6 +150,11 @@ struct child {
 };
 bool child_start(struct child *child, const struct words *command);
 void child_kill(const struct child *child);
+
+// world.c: real time and real dice.
+int world_timer(int clock);
+void world_timer_set(int timer, uint64_t milliseconds);
+uint64_t world_dice(void);
 
 // supervise.c and await.c: give the exit code.
 int supervise(const struct settings *settings, const struct words *command);

@@ -6,9 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,25 +22,6 @@ struct supervisor {
     int stop;    // the signal that ends us
     bool log_complained;
 };
-
-static int timer(int clock) {
-    int made = timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK);
-    // gVisor knows only CLOCK_MONOTONIC here.
-    return made >= 0 ? made : timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-}
-
-static void timer_set(int timer, uint64_t milliseconds) {
-    struct itimerspec when = {.it_value = {(time_t)(milliseconds / 1000), (long)(milliseconds % 1000) * 1000000}};
-    if (milliseconds == 0) when.it_value.tv_nsec = 1;  // zero would stop the timer
-    timerfd_settime(timer, 0, &when, NULL);
-}
-
-static uint64_t dice(void) {
-    uint64_t bits = 0;
-    // Only a machine that is just booting has none; its pods do not start in step anyway.
-    (void)!getrandom(&bits, sizeof bits, GRND_NONBLOCK);
-    return bits;
-}
 
 // Every ended process, ours or an orphan that PID 1 inherited. The child's group is killed before the child is reaped:
 // until then nobody else can have its number.
@@ -93,7 +72,7 @@ static void refresh_once(struct supervisor *self, const struct words *command, s
         text_put(&outcome->reason, strerror(errno));
         return;
     }
-    timer_set(self->deadline, wait_scaled(CHILD_DEADLINE, self->settings->divisor));
+    world_timer_set(self->deadline, wait_scaled(CHILD_DEADLINE, self->settings->divisor));
     while (!self->ended && !self->stop && !late && length <= REPORT_LIMIT) {
         late = look(self, self->deadline, self->child.report);
         if (self->child.report >= 0) length = read_report(&self->child, line, length);
@@ -128,7 +107,7 @@ static uint64_t tell(struct supervisor *self, const struct outcome *outcome, uns
         return wait_until_next(outcome->milliseconds, self->settings->divisor);
     }
     if (*failures < UINT8_MAX) (*failures)++;  // far beyond the cap
-    uint64_t wait = wait_after_failures(*failures, dice(), self->settings->divisor);
+    uint64_t wait = wait_after_failures(*failures, world_dice(), self->settings->divisor);
     text_put_last_words(&line, outcome);
     leave_last_words(self, &line);
     line.length = 0;
@@ -151,8 +130,8 @@ static bool open_descriptors(struct supervisor *self) {
     sigaddset(&ours, SIGQUIT);
     sigaddset(&ours, SIGCHLD);
     self->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
-    self->nap = timer(CLOCK_BOOTTIME);
-    self->deadline = timer(CLOCK_MONOTONIC);
+    self->nap = world_timer(CLOCK_BOOTTIME);
+    self->deadline = world_timer(CLOCK_MONOTONIC);
     sigaddset(&ours, SIGPIPE);  // whoever reads our stderr may go
     return sigprocmask(SIG_SETMASK, &ours, NULL) == 0 && self->signals >= 0 && self->nap >= 0 && self->deadline >= 0;
 }
@@ -172,7 +151,7 @@ int supervise(const struct settings *settings, const struct words *command) {
     for (;;) {
         refresh_once(&self, command, &outcome);
         if (self.stop) return EXIT_OK;
-        timer_set(self.nap, tell(&self, &outcome, &failures));
+        world_timer_set(self.nap, tell(&self, &outcome, &failures));
         while (!look(&self, self.nap, -1))
             if (self.stop) return EXIT_OK;
         if (self.stop) return EXIT_OK;

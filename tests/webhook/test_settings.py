@@ -296,3 +296,11 @@ def test_settings_are_values() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.image = "other"  # type: ignore[misc]  # that it is refused is the test
     assert isinstance(settings, Settings)
+
+
+def test_no_setting_shares_its_variable() -> None:
+    """A variable has one meaning: no setting's is another's, or one that the launcher and the token tool read."""
+    variables = [setting.variable for setting in SETTINGS]
+    others = [environ.REFRESHER_COMMAND, environ.TIME_DIVISOR, environ.TERMINATION_LOG]
+
+    assert len({*variables, *others}) == len(variables) + len(others)
