@@ -52,8 +52,12 @@ fuzz: venv ## Fuzz the launcher's parsers for SECONDS_TO_FUZZ, and prove that a 
 	bash injector/launcher/fuzz/fuzz.sh --planted
 
 .PHONY: launcher
-launcher: $(VENV)/.installed ## Build the launcher for both architectures into build/launcher/
+launcher: build/launcher/.built ## Build the launcher for both architectures into build/launcher/
+
+build/launcher/.built: $(VENV)/.installed injector/launcher/build.sh $(wildcard injector/launcher/*.[ch])
+	@echo "building the launcher; the first time takes about a minute, because zig builds a C library too" >&2
 	PYTHON=$(BIN)/python bash injector/launcher/build.sh build/launcher
+	@touch $@
 
 .PHONY: format
 format: venv ## Format the Python files
@@ -86,4 +90,5 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf $(VENV) build bench/results .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build bench/results *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -r {} +

@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("measurements", nargs="*", choices=[*MEASUREMENTS, []], help="; ".join(MEASUREMENTS))
+    parser.add_argument(
+        "measurements", nargs="*", choices=[*MEASUREMENTS, []], metavar="NAME", help="; ".join(MEASUREMENTS)
+    )
     parser.add_argument("--output", type=Path, default=Path("bench/results/latest.json"), help="default %(default)s")
     arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
     results: list[Result] = []

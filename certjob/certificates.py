@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from certjob.names import Names
+from certjob.names import IPAddress, Names
 
 # What we make is EC; what we find may be RSA, made by somebody else.
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -81,8 +81,8 @@ def names_of(certificate: x509.Certificate) -> Names:
         return Names(dns=())
     dns = tuple(name.lower() for name in found.get_values_for_type(x509.DNSName))
     ips = found.get_values_for_type(x509.IPAddress)
-    # Networks stand only in name constraints.
-    return Names(dns=dns, ips=tuple(ip for ip in ips if hasattr(ip, "exploded") and not hasattr(ip, "prefixlen")))
+    # Networks, the other type that it may give, stand only in name constraints.
+    return Names(dns=dns, ips=tuple(ip for ip in ips if isinstance(ip, IPAddress)))
 
 
 def subject_of(certificate: x509.Certificate) -> str:

@@ -95,7 +95,8 @@ def certify(request: Request, *, now: datetime, source: Source) -> Outcome:
 def inspect(directory: Path, *, now: datetime, warn_days: int) -> Inspection:
     """What is served and trusted, and what is wrong with it or will be within `warn_days`. Raises CertjobError."""
     if not directory.is_dir():
-        raise FileAccessError(f"{directory}: no such folder; token-injector-certs certify --output-dir DIR makes it")
+        what = "is no folder" if directory.exists() else "no such folder"
+        raise FileAccessError(f"{directory}: {what}; token-injector-certs certify --output-dir DIR makes it")
     present = read(directory, with_authority_key=False)
     leaf = None if isinstance(present.leaf, Unusable) else present.leaf
     authority = present.authority

@@ -1,6 +1,7 @@
 """What did the operator ask for? The only module that reads the process: arguments, clock and randomness."""
 
 import argparse
+import importlib.metadata
 import json
 import re
 import sys
@@ -67,6 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    version = importlib.metadata.version("token-injector")
+    parser.add_argument("-v", "--version", action="version", version=f"%(prog)s {version}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     _add_certify(commands)
     _add_check(commands)
@@ -114,7 +117,9 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    command.add_argument("--dir", type=Path, required=True, metavar="DIR", help="the folder of the files")
+    command.add_argument(
+        "--dir", "--output-dir", dest="dir", type=Path, required=True, metavar="DIR", help="the folder of the files"
+    )
     command.add_argument(
         "--warn-days", type=int, default=30, metavar="N", help="warn when fewer days are left (default %(default)s)"
     )

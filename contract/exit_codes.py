@@ -3,7 +3,7 @@
 OK = 0
 # A finding, not a failure: a denied pod, a trust policy that refuses, a certificate near its end.
 DENIED = 1
-# The command line or a setting is wrong; the message names it.
+# The command line or a setting is wrong; the message names it. As with 10 to 19, `await` fails at once.
 USAGE = 2
 
 # 10 to 19: no retry can mend it. The launcher's `await` fails at once.

@@ -4,7 +4,8 @@ All or nothing: where one pod would be denied, standard output stays empty.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from contract import exit_codes
 from contract.annotations import ENABLED_LABEL
@@ -14,12 +15,15 @@ from ctl.manifest import Document, read_documents
 from ctl.output import as_diff, as_json, as_patch, as_yaml
 from ctl.render import Rendering, render
 from ctl.streams import STDIN, Streams
+from webhook.decide import Injection
 from webhook.flags import SERVER_SETTINGS, Setting
 from webhook.settings import SettingError, Settings, parse_settings
 
 _GROUPS = ("what is injected", "what holds where no annotation says otherwise")
 _SETTINGS: tuple[Setting, ...] = tuple(setting for group in _GROUPS for setting in SERVER_SETTINGS[group])
 _IMAGE = next(setting for setting in _SETTINGS if setting.flag == "image")
+# The webhook's image is not known here. This name resolves nowhere (RFC 2606): nobody else's image is ever pulled by it.
+PLACEHOLDER_IMAGE = "registry.example/token-injector:placeholder"
 
 DESCRIPTION = """\
 Shows what the webhook would do to Pods, Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs and CronJobs, and to
@@ -31,9 +35,10 @@ exit codes: 0 rendered, 1 a pod would be denied, 2 a file or a flag can't be use
 EPILOG = """\
 The settings are the webhook's own flags and variables: give them as it has them. A flag wins over its variable.
 
+Without --image the injected container gets a placeholder, and a warning says so.
+
 examples:
-  kubectl token-injector inject -f deployment.yaml --service-accounts service-accounts.yaml \\
-      --image registry.example/token-injector:1.0 -o diff
+  kubectl token-injector inject -f deployment.yaml --service-accounts service-accounts.yaml -o diff
   helm template my-release ./chart | kubectl token-injector inject -f - --image registry.example/token-injector:1.0
 """
 
@@ -74,15 +79,16 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
             print(f"{one.subject.display_name}: warning: {warning}", file=streams.stderr)
     denied = [(one.subject.display_name, one.denial) for one in renderings if one.denial]
     for name, denial in denied:
-        if denial.reason == "no_image":
-            raise UsageError(
-                f"{name}: google mode injects a container: give its image with --image or {_IMAGE.variable}, "
-                "the same as the webhook has"
-            )
         print(f"{name}: denied: {denial.message}", file=streams.stderr)
     if denied:
         print(f"nothing was written: {len(denied)} of {len(renderings)} would be denied", file=streams.stderr)
         return exit_codes.DENIED
+    if settings.image == PLACEHOLDER_IMAGE and _injects_container(renderings):
+        print(
+            f"warning: the injected image is a placeholder: give the webhook's own with --image or {_IMAGE.variable} "
+            "before this is applied",
+            file=streams.stderr,
+        )
     _write(arguments.output, documents, renderings, environ, streams)
     return exit_codes.OK
 
@@ -92,9 +98,15 @@ def _settings(given: Mapping[str, Sequence[str] | None], environ: Mapping[str, s
     flags = {setting.flag: list(value) for setting in _SETTINGS if (value := given.get(setting.flag)) is not None}
     known = {setting.variable: environ[setting.variable] for setting in _SETTINGS if setting.variable in environ}
     try:
-        return parse_settings(flags, known)[0]
+        settings = parse_settings(flags, known)[0]
     except SettingError as exc:
         raise UsageError(str(exc)) from exc
+    return settings if settings.image else replace(settings, image=PLACEHOLDER_IMAGE)
+
+
+def _injects_container(renderings: Iterable[Rendering]) -> bool:
+    decisions = (one.mutation.decision for one in renderings)
+    return any(isinstance(decision, Injection) and decision.mode == "google" for decision in decisions)
 
 
 def _read(names: Sequence[str], flag: str, streams: Streams) -> list[Document]:

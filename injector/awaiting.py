@@ -7,6 +7,7 @@ termination log is the only text of it that the kubelet shows.
 from __future__ import annotations
 
 import os
+import stat
 
 from contract import exit_codes
 from injector.errors import RefreshError, printable
@@ -41,6 +42,7 @@ def await_token(settings: Await, *, monotonic: Callable[[], float], sleep: Calla
 
 def _has_content(path: str) -> bool:
     try:
-        return os.stat(path).st_size > 0
+        found = os.stat(path)
     except OSError:
         return False
+    return stat.S_ISREG(found.st_mode) and found.st_size > 0

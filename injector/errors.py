@@ -26,8 +26,8 @@ class RefreshError(Exception):
 
     @property
     def permanent(self) -> bool:
-        """Whether somebody has to act before a retry can succeed."""
-        return self.exit_code in exit_codes.PERMANENT
+        """Whether somebody has to act before a retry can succeed; a wrong command line is not mended by one either."""
+        return self.exit_code == exit_codes.USAGE or self.exit_code in exit_codes.PERMANENT
 
 
 def printable(foreign: str, *, limit: int = EXCERPT) -> str:

@@ -77,5 +77,5 @@ def split_host(host: str) -> tuple[str, int]:
     if host in {name, f"[{name}]"}:
         return name, HTTP_PORT
     if not (port.isascii() and port.isdigit() and len(port) <= len(str(PORTS)) and 0 < int(port) < PORTS):
-        raise ValueError("expected a port from 1 to 65535 after the colon")
+        raise ValueError("expected HOST or HOST:PORT without a scheme, the port from 1 to 65535")
     return name, int(port)

@@ -63,10 +63,8 @@ def read_permanent(text: str) -> RefreshError | None:
         return None
     said = text.removeprefix(pod.PERMANENT_PREFIX).partition("\n")[0]
     number, _, reason = said.partition(" ")
-    known = number.isascii() and number.isdigit() and int(number[:9]) in exit_codes.PERMANENT
-    if known:
-        return RefreshError(reason, exit_code=int(number))
-    return RefreshError(said, exit_code=exit_codes.PERMANENT[0])
+    found = RefreshError(reason, exit_code=int(number[:9]) if number.isascii() and number.isdigit() else 0)
+    return found if found.permanent else RefreshError(said, exit_code=exit_codes.PERMANENT[0])
 
 
 def read_termination_log(shared: Shared) -> str:

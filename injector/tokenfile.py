@@ -24,6 +24,7 @@ ABANDONED = 2 * CHILD_DEADLINE
 
 FIXES = {
     errno.ENOENT: "the folder does not exist; mount the token volume there",
+    errno.EISDIR: "it is a folder; name the file in it with --file",
     errno.ENOTDIR: "a part of the path is no folder; correct --file",
     errno.ENOSPC: "the volume is full; raise its sizeLimit or remove what else is in it",
     errno.EDQUOT: "the volume's quota is used up; raise it or remove what else is in it",
@@ -114,6 +115,6 @@ def _remove(path: str) -> None:
 
 
 def _refused(verb: str, path: str, exc: OSError) -> RefreshError:
-    fix = FIXES.get(exc.errno or 0, "see the reason before; the old token, if any, is untouched")
+    fix = FIXES.get(exc.errno or 0, "the old token, if any, is untouched; check the volume")
     reason = f"cannot {verb} the token file {path}: {exc.strerror}: {fix}"
     return RefreshError(reason, exit_code=exit_codes.TOKEN_NOT_WRITTEN)

@@ -13,13 +13,16 @@ _STATUS_BYTES = 16_384
 
 
 def read_page(page: dict[str, Any], path: str) -> tuple[str, str, list[Any]]:
-    """resourceVersion, continue token ("" on the last page) and items. Raises `UnavailableError`."""
+    """resourceVersion, continue token ("" on the last page) and items, all objects. Raises `UnavailableError`."""
     metadata, items = page.get("metadata"), page.get("items")
     version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
     # Go writes an empty list of some kinds as null.
     if not isinstance(metadata, dict) or not isinstance(version, str) or not isinstance(items, list | None):
         raise UnavailableError(f"GET {path}: the answer is no list with metadata.resourceVersion and items")
-    return version, metadata.get("continue") or "", items or []
+    token = metadata.get("continue") or ""
+    if not isinstance(token, str) or not all(isinstance(item, dict) for item in items or ()):
+        raise UnavailableError(f"GET {path}: the answer is a list whose continue token or items are of a wrong type")
+    return version, token, items or []
 
 
 def refusal(response: urllib3.BaseHTTPResponse, request: str, verb: str) -> KubeError:

@@ -88,6 +88,10 @@ class Client:
         finally:
             response.close()
 
+    def interrupt(self) -> None:
+        """End every request that is under way, whatever its thread waits for; others can be made."""
+        self._sockets.end()
+
     def close(self) -> None:
         """End every request at once, those in other threads too; none can be made any more."""
         self._sockets.close()
@@ -108,6 +112,8 @@ class Client:
             if not token:
                 # The same on each page: they all show the moment of the first.
                 return Listing(items=items, resource_version=version)
+            if token == query.get("continue"):
+                raise UnavailableError(f"GET {path}: each page of the list names the same next one")
             query["continue"] = token
 
     def _json(self, path: str, query: Mapping[str, str], timeout: float, *, verb: str) -> dict[str, Any]:

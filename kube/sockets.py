@@ -30,6 +30,11 @@ class OpenSockets:
         """Every reader sees the end of its stream."""
         with self._lock:
             self._closed = True
+        self.end()
+
+    def end(self) -> None:
+        """The same for the sockets of this moment."""
+        with self._lock:
             sockets = list(self._sockets)
         for each in sockets:
             _end(each)

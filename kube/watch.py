@@ -99,8 +99,7 @@ class Watch(Generic[T]):
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._round()
-                delay = 0.0
+                delay = self._round()
             except KubeError as exc:
                 delay = self._failed(exc)
             except Exception:
@@ -110,8 +109,8 @@ class Watch(Generic[T]):
                 delay = self._failed(KubeError(f"GET {self._path} (watch): a bug; the traceback is in the log"))
             self._stopping.wait(delay)
 
-    def _round(self) -> None:
-        """One stream, from its start to its end, after a list where one is needed."""
+    def _round(self) -> float:
+        """One stream, from its start to its end, after a list where one is needed; seconds until the next one."""
         if self._progress.resource_version is None:
             self._list()
         seconds = int(self._pace.watch * (1 + self._random()))
@@ -135,11 +134,13 @@ class Watch(Generic[T]):
             self._progress.lost()
             raise
         finally:
-            self._heard |= self._clock() - began >= self._pace.steady
-            if self._heard:
+            steady = self._clock() - began >= self._pace.steady
+            if self._heard or steady:
                 self._failures = 0
-        if not self._heard:
+        if not self._heard and not steady:
             raise UnavailableError(f"GET {self._path} (watch): the API server ended it at once")
+        # No failure, but nobody may make us ask thousands of times a second.
+        return 0.0 if steady else self._random() * self._pace.backoff_first
 
     def _list(self) -> None:
         pace = self._pace

@@ -51,7 +51,8 @@ def _of_statement(statement: Statement) -> Iterator[Risk]:
 
 
 def _google(statement: Statement) -> Iterator[Risk]:
-    pins_subject = bool(_pinned(statement, f"{GOOGLE}:sub"))
+    # A unique id is a number of somebody: part of one is nobody's.
+    pins_subject = bool(_pinned(statement, f"{GOOGLE}:sub", whole=True))
     azp = _pinned(statement, f"{GOOGLE}:aud")
     pins_azp = bool(azp) and all(value.isdigit() or "@" in value for value in azp)
     if _pinned(statement, f"{GOOGLE}:email"):
@@ -82,23 +83,29 @@ def _cluster(statement: Statement, provider: str) -> Iterator[Risk]:
         yield _advice(statement, f"no {provider}:aud: a token that was minted for another service fits as well")
 
 
-def _pinned(statement: Statement, key: str) -> tuple[str, ...]:
-    """The values to which the statement's conditions limit a key; none where it may be anything."""
+def _pinned(statement: Statement, key: str, *, whole: bool = False) -> tuple[str, ...]:
+    """The values to which the statement's conditions limit a key; none where it may be anything.
+
+    With `whole` a pattern limits nothing.
+    """
     return tuple(
         value
         for condition in statement.conditions
-        if condition.key.lower() == key.lower() and _pins(condition)
+        if condition.key.lower() == key.lower() and _pins(condition, whole=whole)
         for value in condition.values
     )
 
 
-def _pins(condition: Condition) -> bool:
+def _pins(condition: Condition, *, whole: bool) -> bool:
     if condition.operator == NULL or is_negated(condition):
         return False
     if condition.operator.endswith(IF_EXISTS) or condition.operator.startswith("ForAllValues:"):
         return False
-    takes_wildcards = "Like" in condition.operator
-    return not (takes_wildcards and any(not value.strip("*?") for value in condition.values))
+    if "Than" in condition.operator:
+        return False
+    if "Like" not in condition.operator:
+        return True
+    return not any(set("*?") & set(value) if whole else not value.strip("*?") for value in condition.values)
 
 
 def _danger(statement: Statement, text: str) -> Risk:

@@ -1,8 +1,9 @@
 """What holds in every test: no library looks for a cloud, and no socket leaves this machine."""
 
 import os
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 os.environ.update(NO_GCE_CHECK="true", AWS_EC2_METADATA_DISABLED="true", GCE_METADATA_HOST="127.0.0.1:1")
 for _name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
     os.environ.pop(_name, None)
+# A shell starts what it puts into the background with SIGINT ignored, and processes inherit that: a test's must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _LOOPBACK = ("127.", "::1", "localhost")
 
@@ -36,7 +39,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """CI has every tool: there a skip is a hole, not a reason."""
-    if os.environ.get("REQUIRE_ALL_TESTS") and call.excinfo and call.excinfo.errisinstance(pytest.skip.Exception):
-        pytest.fail(f"{item.nodeid} was skipped where every tool must be there: {call.excinfo.value}")
+    report = yield
+    if report.skipped and os.environ.get("REQUIRE_ALL_TESTS"):
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} was skipped where every tool must be there: {report.longreprtext}"
+    return report

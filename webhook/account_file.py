@@ -38,11 +38,6 @@ class FileServiceAccounts:
         return self._accounts.get(account_key(namespace, name))
 
     @property
-    def synced(self) -> bool:
-        """A file is there from the start."""
-        return True
-
-    @property
     def size(self) -> int:
         """Accounts in the file."""
         return len(self._accounts)

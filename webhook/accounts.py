@@ -36,7 +36,7 @@ class WatchedServiceAccounts:
         self._limits = limits or LookupLimits()
         self._cache = AccountCache()
         self._client = Client(connection, connections=self._limits.concurrent)
-        self._lookups = Lookups(self._fetch, clock=clock, limits=self._limits)
+        self._lookups = Lookups(self._fetch, abandon=self._client.interrupt, clock=clock, limits=self._limits)
         self._watch = Watch(
             # Its own, so that ending the watch leaves the lookups alone and the reverse.
             Client(connection, connections=1),

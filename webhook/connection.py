@@ -78,6 +78,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
             self.received += data
             if self._is_whole(longest_body):
                 return 0
+            self._invite_body()
         return selectors.EVENT_READ
 
     def _is_whole(self, longest_body: int) -> bool:
@@ -89,6 +90,12 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
             self.is_too_long = True
             self._end = self._framing.head
         return bool(self._end)
+
+    def _invite_body(self) -> None:
+        """Who asked whether to go on waits for the answer (RFC 9110, section 10.1.1); curl does with large bodies."""
+        if self._framing and self._framing.expects_continue:
+            self._framing.expects_continue = False
+            self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def take(self) -> bytes:
         """The request's bytes; what came behind them stays for the next one. An overlong body is left out."""

@@ -82,8 +82,8 @@ def opted_out(pod: Pod) -> Skip | None:
     return None
 
 
-def decide(pod: Pod, namespace: str, account: Mapping[str, str], settings: Settings, *, seed: str) -> Decision:
-    """The decision about a pod of this namespace whose service account carries these annotations.
+def decide(pod: Pod, namespace: str, account: Mapping[str, str] | None, settings: Settings, *, seed: str) -> Decision:
+    """The decision about a pod of this namespace whose service account carries these annotations; None: there is none.
 
     Precedence of every value: pod annotation > service account annotation > setting; of two keys on one object ours
     wins over EKS's. `seed` is drawn upon for the session name: the review's uid.
@@ -91,27 +91,26 @@ def decide(pod: Pod, namespace: str, account: Mapping[str, str], settings: Setti
     skip = opted_out(pod)
     if skip:
         return skip
-    gathered = Annotations(pod, namespace, account)
+    gathered = Annotations(pod, namespace, account or {})
     label = pods.labels(pod)[keys.ENABLED_LABEL]
     if label.lower() != "true":
         gathered.warn(f'label {keys.ENABLED_LABEL}: {label!r} is neither "true" nor "false": taken as "true"')
     try:
         role_arn = gathered.value(keys.ROLE_ARN, values.role_arn, None)
         if role_arn is None:
-            return _no_role(gathered, settings)
+            return _no_role(gathered, settings, exists=account is not None)
         injection = _injection(gathered, pod, role_arn, settings, seed)
     except AnnotationError as exc:
         return Deny(reason="bad_annotation", message=str(exc), code=BAD_REQUEST)
     return _refusal(pod, injection, settings, gathered) or injection
 
 
-def _no_role(gathered: Annotations, settings: Settings) -> Decision:
-    missing = f"{gathered.account_place} has no annotation {keys.ROLE_ARN}"
+def _no_role(gathered: Annotations, settings: Settings, *, exists: bool) -> Decision:
+    has = "has" if exists else "does not exist, so it has"
+    missing = f"{gathered.account_place} {has} no annotation {keys.ROLE_ARN}"
     if settings.missing_role == "deny":
-        return Deny(
-            reason="no_role",
-            message=f"{missing}: annotate it with the role's ARN, or remove the pod's label {keys.ENABLED_LABEL}",
-        )
+        fix = "annotate it with the role's ARN" if exists else "create it, annotated with the role's ARN"
+        return Deny(reason="no_role", message=f"{missing}: {fix}, or remove the pod's label {keys.ENABLED_LABEL}")
     return Skip(reason="no_role", warnings=(*gathered.warnings, f"{missing}: the pod gets no AWS credentials"))
 
 

@@ -4,7 +4,7 @@ Pure. A pod can come back to the webhook, and a spec copied from a running pod c
 seed's) appended. That is replaced, and what the author wrote is kept: docs/adr/0007.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,24 +54,32 @@ def read_env(container: Container, volume_name: str, volume_path: str | None = N
     notable = [index for index, entry in enumerate(env) if entry.get("name") in _NOTABLE]
     if not notable:
         return _NOTHING
+    folders = _folders_of_ours(container, volume_name)
+    # Where each of the last names stands first: a pod may carry thousands of entries, and each is looked at once.
+    firsts = {name: _first_index(env, notable, name) for name in _LAST}
     injected: list[int] = []
     for start in notable:
         if env[start]["name"] == _FIRST:
-            injected.extend(_injected_from(start, container, volume_name, volume_path))
-    author = {env[index]["name"]: env[index] for index in notable if index not in injected}
+            folder = str(env[start].get("value", "")).rpartition("/")[0]
+            if folder in folders:
+                injected.extend(range(start, _end_of_injected(env, start, firsts)))
+            elif folder == volume_path:
+                injected.append(start)
+    taken = frozenset(injected)
+    author = {env[index]["name"]: env[index] for index in notable if index not in taken}
     return ContainerEnv(injected, author)
 
 
-def _injected_from(start: int, container: Container, volume_name: str, volume_path: str | None) -> range:
+def _folders_of_ours(container: Container, volume_name: str) -> frozenset[str]:
     mounts = container.get("volumeMounts") or ()
-    mounted = {str(mount.get("mountPath")) for mount in mounts if mount.get("name") == volume_name}
-    folder = str(container["env"][start].get("value", "")).rpartition("/")[0]
-    if folder in mounted:
-        return range(start, _end_of_injected(container["env"], start))
-    return range(start, start + 1) if folder == volume_path else range(0)
+    return frozenset(str(mount.get("mountPath")) for mount in mounts if mount.get("name") == volume_name)
 
 
-def _end_of_injected(env: list[Entry], start: int) -> int:
+def _first_index(env: Sequence[Entry], notable: list[int], name: str) -> int:
+    return next((index for index in notable if env[index]["name"] == name), len(env))
+
+
+def _end_of_injected(env: Sequence[Entry], start: int, firsts: Mapping[str, int]) -> int:
     """The end of what one review appended; only the first entry's if its author continued it.
 
     A review leaves out what the author had written already, so each of the last names stands in what it appended or
@@ -85,5 +93,4 @@ def _end_of_injected(env: list[Entry], start: int) -> int:
             break
         if name in _LAST:
             end = index + 1
-    present = {entry.get("name") for entry in env[:end]}
-    return end if present.issuperset(_LAST) else start + 1
+    return end if all(first < end for first in firsts.values()) else start + 1

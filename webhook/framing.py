@@ -14,6 +14,7 @@ _HEAD_END = b"\r\n\r\n"
 _LINE_END = b"\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
 _CODED = re.compile(rb"\r\ntransfer-encoding:([^\r]*)\r\n", re.IGNORECASE)
+_EXPECTATION = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 _HEX = re.compile(rb"[0-9a-fA-F]{1,15}")
 _MOST_DIGITS = 18  # of a Content-Length; int() of thousands of digits is slow and then an error
 _LONGEST_LINE = 1024  # of a chunk's size with extensions, or of a trailer
@@ -34,6 +35,8 @@ class Framing:
     longest_body: int
     head: int = 0
     """Bytes of the request line and headers; 0 until they are whole."""
+    expects_continue: bool = False
+    """The caller may wait for a 100 before it sends the body."""
     _cursor: int = 0
     """Where the search goes on: in the head, at the body's end, or at the next chunk."""
     _chunked: bool = False
@@ -59,6 +62,7 @@ class Framing:
             return False
         self.head = self._cursor = at + len(_HEAD_END)
         lines = bytes(data[: self.head])
+        self.expects_continue = bool(_EXPECTATION.search(lines))
         coded = _CODED.search(lines)
         # Another last coding has no end; the parser refuses it by the head alone.
         self._chunked = bool(coded and coded[1].rstrip().lower().endswith(b"chunked"))

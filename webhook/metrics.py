@@ -4,27 +4,20 @@ prometheus_client's multiprocess mode: each process writes files in one folder, 
 chooses that mode when it is imported, so this module is imported only after server.py has named the folder.
 """
 
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from webhook.decide import DenyReason, Shape, SkipReason
 
 # A review takes 0.2 ms; a service account looked up live some 10 to 100 ms; the API server gives up after 5 to 10 s.
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 # Known from the start: a counter that appears with its first event hides that event from rate().
 _KNOWN_REASONS: Final = {
-    "injected": ("native", "sidecar", "init", "cluster"),
-    "unchanged": ("no_label", "label_false", "eks_skip_label", "no_role", "other_resource"),
-    "denied": (
-        "bad_annotation",
-        "no_role",
-        "windows",
-        "host_network",
-        "native_sidecar",
-        "no_image",
-        "mount_taken",
-        "accounts_unavailable",
-    ),
+    "injected": (*get_args(Shape), "cluster"),
+    "unchanged": (*get_args(SkipReason), "other_resource"),
+    "denied": (*get_args(DenyReason), "accounts_unavailable"),
     "invalid": ("bad_review", "bad_pod", "too_large", "empty_body", "content_type", "not_json"),
     "failed": ("bug",),
 }

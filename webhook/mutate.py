@@ -23,7 +23,7 @@ class Mutation:
     warnings: tuple[str, ...] = ()
 
 
-def mutate(pod: Pod, namespace: str, account: Mapping[str, str], settings: Settings, *, seed: str) -> Mutation:
+def mutate(pod: Pod, namespace: str, account: Mapping[str, str] | None, settings: Settings, *, seed: str) -> Mutation:
     """What happens to this pod of this namespace; see `decide` for the parameters."""
     decision = decide(pod, namespace, account, settings, seed=seed)
     match decision:

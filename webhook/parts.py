@@ -37,7 +37,7 @@ def application_mount(injection: Injection, settings: Settings) -> dict[str, Any
 
 
 def application_env(injection: Injection, session_name: str) -> list[dict[str, str]]:
-    """What an AWS SDK reads, in the order by which a later review recognises it (`pod.injected_entries`)."""
+    """What an AWS SDK reads, in the order by which a later review recognises it (`env.read_env`)."""
     entries = [
         (environ.AWS_WEB_IDENTITY_TOKEN_FILE, token_path(injection)),
         (environ.AWS_REGION, injection.region),

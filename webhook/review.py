@@ -18,9 +18,10 @@ from webhook.shape import shape_problem
 
 Outcome = Literal["injected", "unchanged", "denied", "invalid"]
 
-GROUP = "admission.k8s.io"
 VERSIONS = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 UNAVAILABLE = 503
+# The API server passes on 4096 characters of a response's warnings and 256 of each; a pod may earn thousands.
+MOST_WARNINGS = 16
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -94,7 +95,7 @@ def _review_pod(body: Any, request: dict[str, Any], pod: Pod, accounts: ServiceA
         annotations = accounts.annotations(namespace, service_account_name(pod))
     except AccountsUnavailableError as exc:
         return _denied(body, request, pod, UNAVAILABLE, "accounts_unavailable", str(exc))
-    mutation = mutate(pod, namespace, annotations or {}, settings, seed=request["uid"])
+    mutation = mutate(pod, namespace, annotations, settings, seed=request["uid"])
     match mutation.decision:
         case Skip() as skip:
             return _allowed(body, request, skip.reason, mutation=mutation, pod=pod)
@@ -113,10 +114,17 @@ def _allowed(
         response["patchType"] = "JSONPatch"
         response["patch"] = base64.b64encode(_encode(mutation.patch).encode()).decode()
     if mutation and mutation.warnings:
-        response["warnings"] = list(mutation.warnings)
+        response["warnings"] = _told(mutation.warnings)
     answer = {"apiVersion": body["apiVersion"], "kind": "AdmissionReview", "response": response}
     outcome: Outcome = "injected" if mutation and isinstance(mutation.decision, Injection) else "unchanged"
     return Answer(body=answer, outcome=outcome, reason=reason, fields=_fields(request, pod or {}))
+
+
+def _told(warnings: tuple[str, ...]) -> list[str]:
+    if len(warnings) <= MOST_WARNINGS:
+        return list(warnings)
+    kept = warnings[: MOST_WARNINGS - 1]
+    return [*kept, f"{len(warnings) - len(kept)} more warnings about this pod are left out"]
 
 
 def _denied(body: Any, request: dict[str, Any], pod: Pod, code: int, reason: str, message: str) -> Answer:

@@ -1,7 +1,7 @@
 """What does one worker process serve?
 
-Prepared once, before the fork, so that a wrong file or kubeconfig stops the start; made in each worker, after the fork,
-so that no two share a connection or a thread.
+Prepared once, before the fork: a wrong file or kubeconfig stops the start, and later on no worker's. Made in each
+worker, after the fork, is what two can't share: connections and threads.
 """
 
 import random
@@ -13,6 +13,7 @@ from typing import Any
 
 from kube.config import Connection, from_kubeconfig, in_cluster
 from webhook.account_file import FileServiceAccounts
+from webhook.account_lookup import LookupLimits
 from webhook.accounts import WatchedServiceAccounts
 from webhook.review import Answer, ServiceAccounts, review
 from webhook.settings import ServerSettings, Settings
@@ -37,16 +38,15 @@ class Reviews:
 def prepare_reviews(settings: Settings, server: ServerSettings, environ: Mapping[str, str]) -> Callable[[], Reviews]:
     """What makes the reviews in each worker. Raises `AccountFileError` and `ConnectionConfigError`."""
     if server.service_accounts_file:
-        # Made again in each worker, because it holds a lock; read here, because a broken file must stop the start.
-        FileServiceAccounts(server.service_accounts_file)
-        return lambda: _from_file(settings, server.service_accounts_file)
+        # Each worker has a copy of its own by the fork. One that is started later, when the file is broken, has this.
+        accounts = FileServiceAccounts(server.service_accounts_file)
+        return lambda: _from_file(settings, accounts)
     kubeconfig = server.kubeconfig
     connection = from_kubeconfig(kubeconfig) if kubeconfig else in_cluster(environ, clock=time.monotonic)
-    return lambda: _from_cluster(settings, connection)
+    return lambda: _from_cluster(settings, connection, server.threads)
 
 
-def _from_file(settings: Settings, path: str) -> Reviews:
-    accounts = FileServiceAccounts(path)
+def _from_file(settings: Settings, accounts: FileServiceAccounts) -> Reviews:
     return Reviews(
         review=_review(accounts, settings),
         unready=lambda: "",  # the last good file is in force
@@ -57,8 +57,9 @@ def _from_file(settings: Settings, path: str) -> Reviews:
     )
 
 
-def _from_cluster(settings: Settings, connection: Connection) -> Reviews:
-    accounts = WatchedServiceAccounts(connection, clock=time.monotonic, random=random.random)
+def _from_cluster(settings: Settings, connection: Connection, threads: int) -> Reviews:
+    limits = LookupLimits.for_threads(threads)
+    accounts = WatchedServiceAccounts(connection, clock=time.monotonic, random=random.random, limits=limits)
     accounts.start()
     return Reviews(
         review=_review(accounts, settings),

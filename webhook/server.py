@@ -56,8 +56,11 @@ def serve(settings: Settings, server: ServerSettings, environ: Mapping[str, str]
     log.configure(server.log_level, as_json=server.log_json)
     try:
         start_reviews = prepare_reviews(settings, server, environ)
-    except (AccountFileError, ConnectionConfigError) as exc:
-        _log.critical("%s", exc)
+    except AccountFileError as exc:
+        _log.critical("--service-accounts: %s", exc)
+        return exit_codes.USAGE
+    except ConnectionConfigError as exc:
+        _log.critical("%s (--kubeconfig names one; --service-accounts reads a file and needs no API server)", exc)
         return exit_codes.USAGE
     return run(server, start_reviews, importlib.metadata.version("token-injector"))
 
@@ -68,6 +71,8 @@ def run(server: ServerSettings, start_reviews: Callable[[], Reviews], version: s
         certificate = None
         if not server.insecure_http:
             certificate = ServingCertificate(server.tls_cert_file, server.tls_private_key_file)
+            if certificate.not_after <= time.time():
+                _log.error("certificate %s has expired: not ready until it is renewed", server.tls_cert_file)
         listeners = [listen("--listen-address", server.listen_address)]
         if server.telemetry_listen_address:
             listeners.append(listen("--telemetry-listen-address", server.telemetry_listen_address))
@@ -173,8 +178,10 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
         """Called by gunicorn in each worker: the WSGI application."""
         from webhook.metrics import PrometheusMetrics  # noqa: PLC0415 - prometheus_client must find its folder named
 
-        metrics = PrometheusMetrics(self._metrics_folder, self._version)
         reviews = self._reviews = self._start_reviews()
+        metrics = PrometheusMetrics(self._metrics_folder, self._version)
+        # A gauge begins with 0, and a certificate that ends in 1970 is an alert.
+        self._show_state(metrics, reviews)
         self.edge.metrics = metrics
         self.edge.show_state = lambda: self._show_state(metrics, reviews)
         if self._certificate:

@@ -20,7 +20,9 @@ _DEFAULT = re.compile(re.escape(SESSION_NAME_PREFIX) + r"[a-z]{16}")
 
 def default_session_name(seed: str) -> str:
     """The seed's form, token-injector-webhook- and 16 letters. One review's uid as `seed` gives one name."""
-    return SESSION_NAME_PREFIX + hashlib.sha256(seed.encode()).digest()[:_LETTERS].translate(_ALPHABET).decode()
+    # JSON can write half of a surrogate pair, which UTF-8 can't.
+    digest = hashlib.sha256(seed.encode(errors="surrogatepass")).digest()
+    return SESSION_NAME_PREFIX + digest[:_LETTERS].translate(_ALPHABET).decode()
 
 
 def is_default(name: object) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from contract import environ
 from webhook import parts, session_name
+from webhook.amended import is_amended
 from webhook.decide import Injection
 from webhook.env import INJECTED_VARIABLES, ContainerEnv, Entry, read_env
 from webhook.patch import Operation, add, append, remove_all, replace
@@ -130,11 +131,12 @@ def _put_first(pod: Pod, which: ContainerList, wanted: dict[str, Any] | None) ->
     ours = _injected(present)
     if wanted is None:
         return remove_all(path, ours)
+    kept = _as_amended(pod, present, wanted)
     if ours == [0]:
-        return [] if present[0] == wanted else [replace(f"{path}/0", wanted)]
+        return [] if present[0] == kept else [replace(f"{path}/0", kept)]
     if not present:
-        return [add(path, [wanted])]
-    return [*remove_all(path, ours), add(f"{path}/0", wanted)]
+        return [add(path, [kept])]
+    return [*remove_all(path, ours), add(f"{path}/0", kept)]
 
 
 def _put_last(pod: Pod, which: ContainerList, wanted: dict[str, Any] | None) -> list[Operation]:
@@ -142,13 +144,23 @@ def _put_last(pod: Pod, which: ContainerList, wanted: dict[str, Any] | None) -> 
     path, present = f"/spec/{which}", containers(pod, which)
     ours = _injected(present)
     if wanted is not None and len(ours) == 1:
-        return [] if present[ours[0]] == wanted else [replace(f"{path}/{ours[0]}", wanted)]
-    added = [add(f"{path}/-", wanted)] if wanted is not None else []
-    return remove_all(path, ours) + added
+        kept = _as_amended(pod, present, wanted)
+        return [] if present[ours[0]] == kept else [replace(f"{path}/{ours[0]}", kept)]
+    return remove_all(path, ours) + append(path, pod["spec"].get(which), [] if wanted is None else [wanted])
 
 
 def _injected(present: list[Container]) -> list[int]:
     return [index for index, container in enumerate(present) if container["name"] in INJECTED_CONTAINERS]
+
+
+def _as_amended(pod: Pod, present: list[Container], wanted: dict[str, Any]) -> Container:
+    """What an earlier review injected and others amended, where it is still what we want and can run in this pod."""
+    volumes = {volume.get("name") for volume in pod["spec"].get("volumes") or ()}
+    for container in (present[index] for index in _injected(present)):
+        mounted = {mount.get("name") for mount in container.get("volumeMounts") or ()}
+        if mounted <= volumes and is_amended(container, wanted):
+            return container
+    return wanted
 
 
 def _put_pull_secrets_if_absent(pod: Pod, settings: Settings) -> list[Operation]:

@@ -1,7 +1,7 @@
 """Who waits for whom? gunicorn's gthread, where no thread ever waits for a caller.
 
 The loop collects bytes (connection.py); a thread gets a whole request. `read_timeout` holds for handshake, headers and
-body together. One state machine in one file: arriving → reviewed → resting or leaving.
+body together; who sends nothing rests. One state machine: arriving → reviewed → resting or leaving.
 """
 
 import io
@@ -206,17 +206,24 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         elif conn.received:
             self._expect_request(conn)
         else:
-            conn.state = "resting"
-            conn.set_timeout()
-            self.keepalived_conns.append(conn)
-            self._watch(conn, selectors.EVENT_READ)
+            self._rest(conn)
+
+    def _rest(self, connection: Connection) -> None:
+        connection.state = "resting"
+        connection.set_timeout()
+        self.keepalived_conns.append(connection)
+        self._watch(connection, selectors.EVENT_READ)
 
     def _give_up(self, connection: Connection) -> None:
-        if connection.is_in_handshake:
+        if connection.received:
+            self._refuse(connection, "408 Request Timeout", "deadline")
+        elif connection.is_in_handshake:
             self._count("deadline")
             self._drop(connection)
-        elif connection.received:
-            self._refuse(connection, "408 Request Timeout", "deadline")
+        elif self.alive and len(self.keepalived_conns) < self.max_keepalived:
+            # Go's client opens one more than it needs and keeps it for later: closed now, it would lose that review.
+            self.arriving.pop(connection)
+            self._rest(connection)
         else:
             self._drop(connection)
 

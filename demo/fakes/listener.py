@@ -1,5 +1,6 @@
 """An HTTP server on a thread whose port can refuse connections for a while and come back."""
 
+import argparse
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -7,6 +8,15 @@ from typing import Any
 
 # How soon a server notices that it shall stop.
 POLL_SECONDS = 0.02
+PORTS = 65536
+
+
+def address(text: str) -> tuple[str, int]:
+    """Read the HOST:PORT of a command line; raises ArgumentTypeError."""
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and int(port) < PORTS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid; expected HOST:PORT, for example 127.0.0.1:8080")
+    return host, int(port)
 
 
 class _Server(ThreadingHTTPServer):

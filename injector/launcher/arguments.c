@@ -93,6 +93,6 @@ struct problem parse_await_arguments(char *const *arguments, struct await_argume
         else found->file = *arguments;
         if (problem.argument != NULL) return problem;
     }
-    if (!found->help && (found->file == NULL || *found->file == '\0')) return (struct problem){AWAIT_COMMAND, AWAIT_FORM};
-    return NONE;
+    bool named = found->file != NULL && *found->file != '\0';
+    return named || found->help ? NONE : (struct problem){AWAIT_COMMAND, AWAIT_FORM};
 }

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-// Milliseconds between two looks. With a watch a look is only the answer to what a watch can miss (a folder made later);
-// without one (a node has 128 per user) it is short first, while the token is due.
+// Milliseconds between two looks. With a watch a look is only for what a watch misses: a token behind a symbolic link.
+// Without one (no folder yet; a node has 128 per user) it is short first, while the token is due.
 #define LOOK_WATCHED 250
 #define LOOK_SOON 20
 #define LOOK_LATER 200
@@ -64,7 +64,8 @@ static int end_permanent(const struct last_words *last) {
     return last->code;
 }
 
-static int end_late(const struct settings *settings, const struct await_arguments *asked, const struct last_words *last) {
+static int end_late(
+    const struct settings *settings, const struct await_arguments *asked, const struct last_words *last) {
     struct text line = {.length = 0};
     text_put(&line, "no token in ");
     text_put_foreign(&line, asked->file, strlen(asked->file));

@@ -1,4 +1,4 @@
-// What the launcher's files share. The names in the first part are the contract's (contract/*.py): a test compares them.
+// What the launcher's files share. The constants of the first part are the contract's: a test compares the two.
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 

@@ -1,4 +1,5 @@
-// Who is told, and where? People read stderr; `await` and the kubelet read the termination log, one line, the last reason.
+// Who is told, and where? People read stderr; `await` and the kubelet read the termination log: one line, the last
+// reason.
 #include "launcher.h"
 
 #include <fcntl.h>

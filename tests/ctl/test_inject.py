@@ -303,17 +303,18 @@ def test_denials_are_named_and_nothing_is_written() -> None:
     assert lines[3] == "nothing was written: 2 of 3 would be denied"
 
 
-def test_google_mode_needs_an_image() -> None:
-    """A missing image is the caller's mistake, not the pod's; cluster mode needs none."""
+def test_a_missing_image_is_a_placeholder() -> None:
+    """To look at a mutation needs no image: a name that resolves nowhere stands in, with a warning; cluster mode has
+    no container and says nothing.
+    """
     without = inject(manifest("Pod"), image=None)
     cluster = inject(manifest("Pod"), image=None, flags=("--mode=cluster",))
 
-    assert (without.code, without.out) == (2, "")
-    assert without.err == (
-        "kubectl token-injector: Pod/shop/web: google mode injects a container: give its image with --image or "
-        "TOKEN_INJECTOR_IMAGE, the same as the webhook has\n"
-    )
+    assert without.code == 0
+    assert read(without)[0]["spec"]["initContainers"][0]["image"] == "registry.example/token-injector:placeholder"
+    assert "warning: the injected image is a placeholder: give the webhook's own with --image or" in without.err
     assert cluster.code == 0
+    assert "placeholder" not in cluster.err
     assert "initContainers" not in read(cluster)[0]["spec"]
 
 

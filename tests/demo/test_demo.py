@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from demo import acts
+from demo.acts import processes_of
 from demo.kubelet import HookFailedError, Image, Kubelet
 from demo.show import Show
 
@@ -37,6 +40,32 @@ def test_what_was_not_proven_decides_the_exit_code(capsys: pytest.CaptureFixture
 
     assert code == 1
     assert "NOT PROVEN  fire is not" in capsys.readouterr().out
+
+
+def test_a_process_that_is_left_behind_is_seen(tmp_path: Path) -> None:
+    """Whoever was told of the demo's folder is found, by the command line or by the environment."""
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("needs /proc: Linux")
+    assert processes_of(tmp_path) == []
+
+    with subprocess.Popen(["sleep", "60"], env={"TMPDIR": str(tmp_path)}) as left:
+        try:
+            deadline = time.monotonic() + 10
+            while not (found := processes_of(tmp_path)) and time.monotonic() < deadline:
+                time.sleep(0.01)  # until the child has become sleep
+        finally:
+            left.kill()
+
+    assert [entry.partition(" ")[0] for entry in found] == [str(left.pid)]
+
+
+@pytest.mark.parametrize(
+    ("response", "holds"),
+    [({"allowed": True}, True), ({"allowed": False}, False), ({"allowed": True, "patch": ""}, False)],
+)
+def test_a_denied_pod_is_not_unchanged(response: dict[str, object], holds: bool) -> None:  # noqa: FBT001 - a table's column
+    """A webhook that denies everything sends no patch, and must not prove anything."""
+    assert acts._unchanged(response) is holds
 
 
 def container(command: list[str], **more: object) -> dict[str, object]:

@@ -30,6 +30,13 @@ def test_token_is_there(tmp_path: Path, fake_time: "FakeTime") -> None:
     assert fake_time.sleeps == []
 
 
+def test_a_folder_is_no_token(tmp_path: Path, fake_time: "FakeTime") -> None:
+    """A folder has a size too, and no token in it."""
+    (tmp_path / "token").mkdir()
+    with pytest.raises(RefreshError, match="no token in"):
+        await_token(waiting(tmp_path, timeout=1), monotonic=fake_time.monotonic, sleep=fake_time.sleep)
+
+
 def test_token_comes(tmp_path: Path, fake_time: "FakeTime") -> None:
     """The wait ends when the file has something in it; an empty one does not count."""
     (tmp_path / "token").touch()

@@ -5,6 +5,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +63,49 @@ def test_child(body: str, expected: str) -> None:
     )
     assert expected in found.stdout
     assert found.stdout.endswith("no child left\n[]\n")
+
+
+# Fails eight times, a hundred times as fast as in a cluster and with the highest dice; succeeds; fails again.
+FAILING = """
+import os, sys, time
+from injector.loop import run_forever
+from injector.once import World
+from injector.settings import Shared
+
+waits, begun = [], time.monotonic()
+
+def refresh(descriptor):
+    with open(sys.argv[2], "a") as tries:
+        tries.write("x")
+        good = tries.tell() == 9
+    os.write(descriptor, b"next 1\\n" if good else b"error 20 busy\\n")
+    return 0 if good else 20
+
+def log(level, event, seconds, **_):
+    waits.append(seconds)
+    if len(waits) == 9:
+        print(time.monotonic() - begun, *waits, flush=True)
+        os._exit(0)
+
+shared = Shared(termination_log=sys.argv[1], create_termination_log=True, time_divisor=100)
+world = World(now=time.time, monotonic=time.monotonic, sleep=time.sleep, dice=lambda: 1.0, log=log)
+run_forever(refresh, shared=shared, world=world)
+"""
+
+
+@pytest.mark.slow
+def test_failures_back_off(tmp_path: Path) -> None:
+    """1 s doubles to 60 s and is slept; a success begins anew. A metadata server that is down is not hammered."""
+    found = subprocess.run(
+        [sys.executable, "-c", FAILING, str(tmp_path / "log"), str(tmp_path / "tries")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    passed, *waits = map(float, found.stdout.split())
+    assert waits == [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.6, 0.6, 0.01]
+    assert passed >= sum(waits[:-1])
 
 
 def test_nap_in_slices(fake_time: "FakeTime") -> None:

@@ -22,6 +22,7 @@ DIVISOR = 60
 SCALED = {"TOKEN_INJECTOR_TIME_DIVISOR": str(DIVISOR)}
 # A refresher's start, on a machine that does other things too.
 START = 10.0
+PROC = Path("/proc")
 
 
 def until(condition: Callable[[], Any], *, seconds: float = START) -> float:
@@ -37,6 +38,19 @@ def claims(token: str) -> dict[str, Any]:
     """Read a token's claims."""
     found: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     return found
+
+
+def children_of(process: int) -> list[str]:
+    """The processes that it has started; none where there is no /proc to ask."""
+    return Path(f"/proc/{process}/task/{process}/children").read_text().split() if PROC.exists() else []
+
+
+def is_alive(process: str) -> bool:
+    """Whether it still runs: one that has ended may wait for whoever inherits it."""
+    try:
+        return (PROC / process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class Reader(threading.Thread):
@@ -161,7 +175,16 @@ def test_no_service_account_bound(tool: "Tool", metadata: MetadataServer) -> Non
     assert process.popen.poll() is None
     metadata.bound = True
     until(tool.token_file.exists)
+    until(lambda: tool.termination_log.read_text() == "")  # the reason is over
     assert tool.run("await", str(tool.token_file)).returncode == 0
+
+
+def test_reason_of_the_last_life(tool: "Tool", metadata: MetadataServer) -> None:
+    """What stood in the termination log before the start is gone: it must not end this life's `await`."""
+    tool.termination_log.write_text("permanent: 10 of the last life\n")
+    metadata.script(Slow(30))
+    tool.refresh()
+    until(lambda: tool.termination_log.read_text() == "")
 
 
 def test_audience_refused(tool: "Tool", metadata: MetadataServer) -> None:
@@ -208,9 +231,12 @@ def test_sigterm_ends_at_once(tool: "Tool", metadata: MetadataServer, state: str
     metadata.script(*[Status(503) if state == "backing off" else Slow(30)] * 100)
     process = tool.refresh()
     until(lambda: len(metadata.identity_requests()) >= (3 if state == "backing off" else 1), seconds=20)
+    children = children_of(process.popen.pid)
+    assert children or state == "backing off" or not PROC.exists()
     begun = time.monotonic()
     assert process.end() == exit_codes.OK
     assert time.monotonic() - begun < 2
+    until(lambda: not any(map(is_alive, children)), seconds=2)
     asked = len(metadata.identity_requests())
     time.sleep(0.3)
     assert len(metadata.identity_requests()) == asked

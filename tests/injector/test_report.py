@@ -75,7 +75,8 @@ def test_tokens_are_withheld(token: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "text"), [(10, "permanent: 10 why\n"), (19, "permanent: 19 why\n"), (20, "why\n"), (2, "why\n")]
+    ("code", "text"),
+    [(10, "permanent: 10 why\n"), (19, "permanent: 19 why\n"), (20, "why\n"), (2, "permanent: 2 why\n")],
 )
 def test_last_words(code: int, text: str) -> None:
     """Only what no retry can mend is called permanent."""
@@ -86,6 +87,8 @@ def test_last_words(code: int, text: str) -> None:
     ("text", "code", "reason"),
     [
         ("permanent: 11 why it is\nold rest", 11, "why it is"),
+        ("permanent: 2 unknown flag", 2, "unknown flag"),
+        ("permanent: 20 not permanent", 10, "20 not permanent"),
         ("permanent: 99 why", 10, "99 why"),
         ("permanent: why", 10, "why"),
         ("permanent: ", 10, ""),

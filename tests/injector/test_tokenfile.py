@@ -1,5 +1,6 @@
 """How a token replaces another one."""
 
+import contextlib
 import errno
 import os
 import resource
@@ -144,23 +145,28 @@ def test_part_of_the_path_is_a_file(file: Path) -> None:
     assert "correct --file" in refusal(file / "token")
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files() -> Iterator[None]:
     """Stand in for a full volume, which needs root: the kernel cuts writes at 100 bytes, then refuses with EFBIG.
 
-    The write path is the same: a short write first, then an error, with a temporary file to clean up.
+    The write path is the same: a short write first, then an error, with a temporary file to clean up. No fixture:
+    pytest reports before a fixture ends, and its own output may be a file (`make unit >log`).
     """
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_no_room(file: Path, small_files: None) -> None:  # noqa: ARG001 - the limit holds while it is asked for
+def test_no_room(file: Path) -> None:
     """When the write fails half-way the old token is untouched and the temporary file gone."""
-    assert "raise the limit" in refusal(file)
+    with small_files():
+        reason = refusal(file)
+    assert "raise the limit" in reason
     assert (file.read_text(), list(file.parent.iterdir())) == (OLD, [file])
 
 

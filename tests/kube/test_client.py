@@ -65,6 +65,24 @@ def test_expired_continue_token(server: ApiServer, client: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ({"metadata": {"resourceVersion": "1", "continue": "x"}, "items": []}, "names the same next one"),
+        ({"metadata": {"resourceVersion": "1", "continue": 5}, "items": []}, "wrong type"),
+        ({"metadata": {"resourceVersion": "1"}, "items": [5]}, "wrong type"),
+        ({"metadata": {"resourceVersion": "1"}, "items": [None]}, "wrong type"),
+        ({"metadata": {"resourceVersion": 1}, "items": []}, "no list"),
+    ],
+)
+def test_list_that_is_none(server: ApiServer, client: Client, page: dict[str, object], said: str) -> None:
+    """A list with wrong types, or with no end, is no answer: it is not asked for again and again at once."""
+    server.faults["list"].extend([Answer(status=200, body=json.dumps(page).encode())] * 1000)
+    with pytest.raises(UnavailableError, match=said):
+        client.list(COLLECTION, keep=keep)
+    assert server.counts["list"] <= 2
+
+
+@pytest.mark.parametrize(
     ("fault", "error", "said"),
     [
         (Answer(status=400), RefusedError, "400: scripted"),

@@ -136,6 +136,17 @@ def test_a_watch_that_ends_at_once(server: ApiServer) -> None:
         assert "ended it at once" in watch.problem
 
 
+def test_a_watch_that_ends_soon(server: ApiServer) -> None:
+    """A server that tells something and ends each watch at once is no failure, and is not asked without a pause."""
+    server.faults["watch"].extend([Play(steps=(Bookmark(),), end="close")] * 10_000)
+    with following(server, dice=lambda: 1.0) as (watch, _):
+        before = server.counts["watch"]
+        time.sleep(0.5)
+        # A pause of 10 ms: fifty. Without it some two thousand a second.
+        assert server.counts["watch"] - before < 100
+        assert watch.problem is None
+
+
 def test_bug_of_the_consumer(server: ApiServer, caplog: pytest.LogCaptureFixture) -> None:
     """A bug is logged with its traceback, and the collection is built anew."""
     server.put("shop", "web", {})

@@ -58,6 +58,10 @@ class Run:
         """What it and its refresher wrote to stderr."""
         return self.stderr.read_text(errors="replace")
 
+    def descriptors(self) -> list[str]:
+        """What each of the launcher's descriptors is."""
+        return [str(path.readlink()) for path in Path(f"/proc/{self.process}/fd").iterdir()]
+
     def backoffs(self) -> list[float]:
         """The waits that it announced, in seconds."""
         return [float(found) for found in re.findall(r"next try in ([0-9.]+) s", self.said())]

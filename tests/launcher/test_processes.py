@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contract import environ
-from tests.launcher.sidecar import FRESH, Sidecar, alive, children, wait_for
+from tests.launcher.sidecar import FRESH, Sidecar, alive, children, stat_fields, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -68,10 +68,12 @@ def test_hanging_child_is_killed(sidecar: Sidecar) -> None:
 
 
 def test_a_report_is_not_the_end(sidecar: Sidecar) -> None:
-    """A child that reports and then hangs is killed too; it may hold what the next one needs."""
+    """A child that reports and then hangs is killed too; until then its closed pipe keeps nobody awake."""
     sidecar.refresher("echo next 60000 >&3; exec 3>&-; sleep 60")
-    sidecar.start(env={environ.TIME_DIVISOR: "60"})
+    run = sidecar.start(env={environ.TIME_DIVISOR: "60"})
     wait_for(lambda: sidecar.runs() > 1)
+    # Fields 14 and 15 of proc(5): hundredths of a second in user and kernel mode; the child had a second.
+    assert sum(int(ticks) for ticks in stat_fields(run.process)[11:13]) < 40
     assert sidecar.log_text() == "the refresher hung and was killed\n"
 
 
@@ -108,8 +110,10 @@ def test_many_orphans_at_once(sidecar: Sidecar, unshare: tuple[str, ...]) -> Non
 
 def test_nothing_leaks(sidecar: Sidecar) -> None:
     """After many refreshes, good and bad, the launcher holds the descriptors that it had after the first."""
-    good_and_bad = "0) exit 1;; 1) head -c 2000 /dev/zero >&3;; 2) echo next 1 >&3;;"
-    sidecar.refresher(f"case $(($(wc -l < runs) % 3)) in {good_and_bad} esac")
+    good_and_bad = (
+        "0) exit 1;; 1) head -c 2000 /dev/zero >&3;; 2) echo next 1 >&3;; 3) setsid sleep 1 & echo next 1 >&3;;"
+    )
+    sidecar.refresher(f"case $(($(wc -l < runs) % 4)) in {good_and_bad} esac")
     run = sidecar.start(env={environ.TIME_DIVISOR: "300"})
     wait_for(lambda: sidecar.runs() > 3)
     begin = _least_descriptors(run.process)

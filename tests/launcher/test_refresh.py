@@ -29,7 +29,7 @@ TRANSIENT = {
     "too long": (f"printf '%0{REPORT_LIMIT + 1}d\\n' 0 >&3", "report is too long"),
     "endless": ("exec cat /dev/zero >&3", "report is too long"),
     "garbage": ("head -c 500 /dev/urandom >&3", FORM),
-    "unfinished": ("printf 'next 5' >&3", FORM),
+    "unfinished": ("printf 'next 500' >&3", FORM),
     "two lines": ("printf 'next 5\\nnext 6\\n' >&3", FORM),
     "empty line": ("echo >&3", FORM),
     "no number": ("echo next >&3", FORM),
@@ -93,11 +93,16 @@ def test_comes_again_when_told(sidecar: Sidecar) -> None:
 def test_success_empties_the_termination_log(sidecar: Sidecar) -> None:
     """An old reason is not shown for what happens later: it goes at the start and with a success."""
     sidecar.log.write_text("permanent: 10 of the container's last life\n")
-    sidecar.refresher("sleep 0.3; test -s ready && { echo next 60000 >&3; exit; }; echo error 20 soon >&3; exit 20")
+    sidecar.refresher(
+        "while ! [ -e go ]; do sleep 0.05; done\n"
+        "[ -e ready ] && { echo next 60000 >&3; exit; }\n"
+        "echo error 20 soon >&3; exit 20"
+    )
     sidecar.start()
-    wait_for(lambda: sidecar.log_text() in {"", "soon\n"})
+    wait_for(lambda: sidecar.log_text() == "")
+    (sidecar.folder / "go").touch()
     wait_for(lambda: sidecar.log_text() == "soon\n")
-    (sidecar.folder / "ready").write_text("yes")
+    (sidecar.folder / "ready").touch()
     wait_for(lambda: sidecar.log_text() == "")
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from contract.annotations import ANNOTATIONS, EKS_ROLE_ARN, GOOGLE_SERVICE_ACCOUNT, PREFIX, ROLE_ARN
 from demo.fakes.api_server import ApiServer
-from demo.fakes.api_server.script import Answer, Hang, Slow
+from demo.fakes.api_server.script import Answer, Drip, Hang, Slow
 from kube.config import Connection, bearer
 from kube.errors import UnexpectedObjectError
 from kube.watch import Pace
@@ -126,7 +126,7 @@ def test_storm(server: ApiServer) -> None:
     """Two hundred reviews that miss the same account at once cost one request."""
     server.put("shop", "web", ROLE)
     server.faults["get"].append(Slow(seconds=0.3))
-    accounts = make_accounts(server, timeout=10)
+    accounts = make_accounts(server, timeout=10, patience=10)
     with ThreadPoolExecutor(200) as threads:
         assert list(threads.map(lambda _: accounts.annotations("shop", "web"), range(200))) == [ROLE] * 200
     assert server.counts["get"] == 1
@@ -148,6 +148,24 @@ def test_api_server_away(server: ApiServer) -> None:
         wait_until(lambda: accounts.size == 2)
         assert accounts.problem is None
         assert accounts.annotations("shop", "api") == ROLE
+
+
+def test_dripping_api_server(server: ApiServer) -> None:
+    """An answer that never ends, a byte at a time, is ended by us: the next one comes through."""
+    server.put("shop", "web", ROLE)
+    server.faults["get"].append(Drip(seconds=0.05))
+    with started(server, timeout=0.3, memory=0.1, concurrent=1) as accounts:
+        accounts._cache.replace([], "1")
+        with pytest.raises(AccountsUnavailableError, match=r"no answer.*retry"):
+            accounts.annotations("shop", "web")
+        wait_until(lambda: _or_none(accounts, "web") == ROLE)
+
+
+def _or_none(accounts: WatchedServiceAccounts, name: str) -> object:
+    try:
+        return accounts.annotations("shop", name)
+    except AccountsUnavailableError:
+        return None
 
 
 def test_hanging_api_server(server: ApiServer) -> None:

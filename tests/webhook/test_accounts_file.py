@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.annotations import EKS_AUDIENCE, MODE, ROLE_ARN
+from contract.annotations import EKS_AUDIENCE, ENABLED_LABEL, MODE, ROLE_ARN
+from tests.webhook.cases import admission_review
 from webhook.account_file import AccountFileError, FileServiceAccounts, parse_accounts
+from webhook.reviews import prepare_reviews
+from webhook.settings import parse_settings
 
 if TYPE_CHECKING:
     from webhook.review import ServiceAccounts
@@ -125,7 +128,7 @@ def test_reload(tmp_path: Path) -> None:
     accounts = FileServiceAccounts(path)
     source: ServiceAccounts = accounts
     assert source.annotations("default", "web") == {ROLE_ARN: ARN}
-    assert (accounts.synced, accounts.size, accounts.problem, accounts.age_seconds(1.0)) == (True, 1, None, 0.0)
+    assert (accounts.size, accounts.problem, accounts.age_seconds(1.0)) == (1, None, 0.0)
     put(path, manifest("web", "other") + "---\n" + manifest("api"))
     assert accounts.annotations("default", "web") == {ROLE_ARN: "other"}
     assert accounts.annotations("default", "gone") is None
@@ -138,6 +141,21 @@ def test_reload(tmp_path: Path) -> None:
     put(path, manifest("api", "third"))
     assert accounts.annotations("default", "api") == {ROLE_ARN: "third"}
     assert accounts.problem is None
+
+
+def test_worker_that_starts_on_a_broken_file(tmp_path: Path) -> None:
+    """A worker that is replaced while the file is broken serves the last good one: gunicorn ends with its workers."""
+    path = tmp_path / "accounts.yaml"
+    put(path, manifest("web"))
+    settings, server = parse_settings({"service-accounts": [str(path)]}, {})
+    start_reviews = prepare_reviews(settings, server, {})
+    put(path, "]")
+
+    reviews = start_reviews()
+
+    assert (reviews.service_accounts(), reviews.unready()) == (1, "")
+    reviews.review(admission_review({"metadata": {"labels": {ENABLED_LABEL: "true"}}, "spec": {}}))
+    assert str(path) in reviews.problem()
 
 
 def test_written_in_place(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import base64
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -96,6 +96,19 @@ def test_warnings_go_back(accounts: Accounts, settings: Settings) -> None:
 
     [warning] = answer.body["response"]["warnings"]
     assert "no AWS region in app" in warning
+
+
+def test_too_many_warnings_are_counted(accounts: Accounts, settings: Settings) -> None:
+    """The API server passes on 4 KiB of warnings: a pod that earns thousands costs no answer of megabytes."""
+    body = admission_review(pod())
+    entry = {"name": "AWS_PROFILE", "value": "x"}
+    body["request"]["object"]["spec"]["containers"] = [{"name": f"c{number}", "env": [entry]} for number in range(50)]
+
+    warnings = review(body, accounts=accounts, settings=settings).body["response"]["warnings"]
+
+    assert len(warnings) == 16
+    assert "container c14 sets AWS_PROFILE" in warnings[14]
+    assert warnings[15] == "36 more warnings about this pod are left out"
 
 
 def test_no_warnings_no_member(accounts: Accounts, settings: Settings) -> None:
@@ -270,12 +283,21 @@ def test_no_account_named_is_the_default_one(spec: dict[str, Any], accounts: Acc
     assert (answer.outcome, answer.reason) == ("unchanged", "no_role")
 
 
-def test_unknown_account_is_one_without_role(settings: Settings) -> None:
-    """Kubernetes itself refuses a pod whose account does not exist."""
-    answer = review(admission_review(pod()), accounts=Accounts(), settings=settings)
+@pytest.mark.parametrize(
+    ("missing_role", "code", "what_to_do"),
+    [("allow", None, "the pod gets no AWS credentials"), ("deny", 403, "create it, annotated with the role's ARN, or")],
+)
+def test_unknown_account_is_one_without_role(
+    missing_role: str, code: int | None, what_to_do: str, make_settings: Callable[..., Settings]
+) -> None:
+    """Treated alike and told apart: a file of accounts may lack one that its author looks for under another name."""
+    answer = review(admission_review(pod()), accounts=Accounts(), settings=make_settings(missing_role=missing_role))
 
-    [warning] = answer.body["response"]["warnings"]
-    assert warning.startswith(f"service account shop/orders has no annotation {ROLE_ARN}")
+    response = answer.body["response"]
+    [told] = response.get("warnings") or [response["status"]["message"]]
+    assert told.startswith(f"service account shop/orders does not exist, so it has no annotation {ROLE_ARN}: ")
+    assert what_to_do in told
+    assert response.get("status", {}).get("code") == code
 
 
 def test_accounts_unavailable_denies(accounts: Accounts, settings: Settings) -> None:

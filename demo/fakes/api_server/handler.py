@@ -15,6 +15,7 @@ from demo.fakes.api_server.script import (
     Compact,
     Cut,
     Delete,
+    Drip,
     Drop,
     Hang,
     Play,
@@ -94,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         if obj is None:
             self._status(Answer(status=404, message=f'{resource} "{name}" not found'))
         else:
-            self._body(200, json.dumps(obj).encode(), cut=fault.at if isinstance(fault, Cut) else None)
+            self._body(200, json.dumps(obj).encode(), fault)
 
     def _list(self, resource: str, query: Mapping[str, str]) -> None:
         fault = self._fault("list")
@@ -104,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         if page is None:
             self._status(Answer(status=410, message="The provided continue parameter is too old"))
         else:
-            self._body(200, json.dumps(page).encode(), cut=fault.at if isinstance(fault, Cut) else None)
+            self._body(200, json.dumps(page).encode(), fault)
 
     def _fault(self, verb: Verb) -> Any:
         """The fault that is not an answer of its own."""
@@ -182,16 +183,23 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.dumps({**status, "message": answer.message, "code": answer.status}).encode()
         self._body(answer.status, body if answer.body is None else answer.body, retry_after=answer.retry_after)
 
-    def _body(self, status: int, body: bytes, *, retry_after: str | None = None, cut: int | None = None) -> None:
+    def _body(self, status: int, body: bytes, fault: Any = None, *, retry_after: str | None = None) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         if retry_after is not None:
             self.send_header("Retry-After", retry_after)
         self.end_headers()
-        self.wfile.write(body if cut is None else body[:cut])
-        if cut is not None:
-            raise HangUpError
+        match fault:
+            case Cut():
+                self.wfile.write(body[: fault.at])
+                raise HangUpError
+            case Drip():
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(fault.seconds)
+            case _:
+                self.wfile.write(body)
 
 
 def _route(path: str) -> tuple[str, str, str] | None:

@@ -40,6 +40,13 @@ class Slow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drip:
+    """Send the right body, a byte each so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compact:
     """Answer rightly, and forget all history right after: the next page's token has expired."""
 
@@ -98,4 +105,4 @@ class Play:
     """Bytes of an HTTP chunk: small ones cut lines in halves."""
 
 
-Fault = Answer | Hang | Drop | Cut | Slow | Compact | Play
+Fault = Answer | Hang | Drop | Cut | Slow | Drip | Compact | Play

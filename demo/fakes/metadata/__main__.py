@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from demo.fakes.google import GoogleSigner, key_of_file
+from demo.fakes.listener import address
 from demo.fakes.metadata.server import MetadataServer
 
 EXAMPLE = """example:
@@ -24,7 +25,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0 chooses a free one")
+    made.add_argument(
+        "--listen", type=address, default="127.0.0.1:0", metavar="HOST:PORT", help="port 0 chooses a free one"
+    )
     made.add_argument("--key-file", type=Path, help="PEM of the signing key; made where absent")
     made.add_argument("--jwks-file", type=Path, help="where to write the JWKS that the STS reads")
     made.add_argument("--unique-id", default="112233445566778899001", help="the Google service account's number")
@@ -40,20 +43,24 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or SIGINT; the first line on stdout is the address."""
     chosen = parser().parse_args(arguments)
-    host, _, port = chosen.listen.rpartition(":")
+    host, port = chosen.listen
     key = key_of_file(chosen.key_file) if chosen.key_file else None
     signer = GoogleSigner(unique_id=chosen.unique_id, email=chosen.email, key=key)
     if chosen.jwks_file:
         chosen.jwks_file.write_text(json.dumps(signer.jwks()))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    with MetadataServer(
-        host=host,
-        port=int(port),
-        signer=signer,
-        lifetime=chosen.lifetime,
-        project=chosen.project,
-        pod_service_account=chosen.pod_service_account,
-    ) as metadata:
+    try:
+        server = MetadataServer(
+            host=host,
+            port=port,
+            signer=signer,
+            lifetime=chosen.lifetime,
+            project=chosen.project,
+            pod_service_account=chosen.pod_service_account,
+        )
+    except OSError as exc:
+        parser().error(f"--listen {host}:{port}: {exc.strerror}")
+    with server as metadata:
         metadata.bound = not chosen.unbound
         metadata.caching = chosen.caching
         print(metadata.host, flush=True)

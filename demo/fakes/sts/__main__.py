@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from demo.fakes.listener import address
 from demo.fakes.sts.registry import Jwks, Provider, Role
 from demo.fakes.sts.server import StsServer
 
@@ -28,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0 chooses a free one")
+    made.add_argument(
+        "--listen", type=address, default="127.0.0.1:0", metavar="HOST:PORT", help="port 0 chooses a free one"
+    )
     made.add_argument(
         "--google-jwks", type=Path, required=True, help="JWKS of accounts.google.com, read again at every call"
     )
@@ -49,9 +52,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or SIGINT; the first line on stdout is the URL."""
     chosen = parser().parse_args(arguments)
-    host, _, port = chosen.listen.rpartition(":")
+    host, port = chosen.listen
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    with StsServer(google_jwks=_read(chosen.google_jwks), host=host, port=int(port)) as sts:
+    with StsServer(google_jwks=_read(chosen.google_jwks), host=host, port=port) as sts:
         sts.session_scale = chosen.session_scale
         sts.roles.update({arn: Role(**role) for arn, role in json.loads(chosen.roles.read_text()).items()})
         for provider in chosen.oidc_provider:

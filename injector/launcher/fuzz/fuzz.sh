@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes the launcher's pure parsers: fuzz.sh SECONDS. With --planted it compiles a bug in, starts from one harmless
-# input and fails if the bug is not found in two minutes (usually it takes a second). Needs clang (Debian: clang libclang-rt-dev); CLANG names another one.
+# input and fails if the bug is not found in two minutes (usually it takes a second). Needs clang (Debian: clang
+# libclang-rt-dev); CLANG names another one.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

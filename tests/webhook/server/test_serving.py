@@ -70,6 +70,29 @@ def test_deadline_is_for_the_whole_request(webhook: RunningWebhook, after: int) 
     assert answer.startswith(b"HTTP/1.1 408") or not answer
 
 
+def test_connection_ahead_of_its_request(webhook: RunningWebhook) -> None:
+    """Go's client keeps connections that it opened and did not need: one without a byte outlives the read deadline."""
+    with webhook.raw() as sock:
+        time.sleep(2.5)  # the deadline is 1 s here, and looked at once a second
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: {size}", "Transfer-Encoding: chunked"])
+def test_body_is_asked_for(webhook: RunningWebhook, framing: str) -> None:
+    """A caller that waits for 100 Continue before it sends the body gets it, and then its answer."""
+    body = review_of("good")
+    sent = body if "{size}" in framing else f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
+    head = f"POST /pods HTTP/1.1\r\nContent-Type: application/json\r\n{framing.format(size=len(body))}\r\n"
+    with webhook.raw() as sock:
+        sock.sendall(f"{head}Expect: 100-continue\r\nConnection: close\r\n\r\n".encode())
+        assert sock.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(sent)
+        answer = b"".join(iter(lambda: sock.recv(4096), b""))
+    assert b"HTTP/1.1 200 OK" in answer
+    assert b'"allowed":true' in answer
+
+
 def test_other_names_are_refused_by_callers(webhook: RunningWebhook) -> None:
     """A caller that looks for another name does not talk to us: the handshake is a real one."""
     context = webhook.pki.client_context()

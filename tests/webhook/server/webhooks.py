@@ -34,6 +34,7 @@ class RunningWebhook:
     """served.py in a process of its own."""
 
     def __init__(self, folder: Path, pki: Pki, settings: dict[str, Any]) -> None:
+        folder.mkdir(exist_ok=True)
         self.pki = pki
         self.volume = SecretVolume(folder / "certs")
         certificate, key, self.serial = pki.issue()
@@ -47,7 +48,7 @@ class RunningWebhook:
         self._listening: queue.Queue[dict[str, Any] | None] = queue.Queue()
         with self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, _PROGRAM, json.dumps(given)],
+                self.command(given),
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 env={**os.environ, "PYTHONPATH": str(_ROOT)},
@@ -63,6 +64,10 @@ class RunningWebhook:
             raise AssertionError(f"exit code {self.process.returncode}: {self.log()}")
         self.port = int(said["address"].rpartition(":")[2])
         self.telemetry_port = int(said.get("telemetry_address", ":0").rpartition(":")[2])
+
+    def command(self, given: dict[str, Any]) -> list[str]:
+        """The program, and these settings in its form."""
+        return [sys.executable, str(_PROGRAM), json.dumps(given)]
 
     def _read_events(self) -> None:
         assert self.process.stdout
@@ -134,6 +139,17 @@ class RunningWebhook:
         self._reader.join(10)
         assert self.process.stdout
         self.process.stdout.close()
+
+
+class RealWebhook(RunningWebhook):
+    """The webhook as operators start it."""
+
+    def command(self, given: dict[str, Any]) -> list[str]:
+        """Settings are flags."""
+        flags = {"image": "registry.example/token-injector:1.0", "listen_address": "127.0.0.1:0", **given}
+        del flags["unready_file"]
+        words = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
+        return [sys.executable, "-m", "webhook", "server", *words]
 
 
 class Caller:
