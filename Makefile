@@ -27,7 +27,7 @@ test: venv launcher ## Run every test
 
 .PHONY: unit
 unit: venv ## Run the quick tests only
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -n auto -m "not slow"
 
 .PHONY: check
 check: lint test ## Run what CI runs: linters, types, import rule, tests

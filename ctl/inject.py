@@ -22,7 +22,7 @@ from webhook.settings import SettingError, Settings, parse_settings
 _GROUPS = ("what is injected", "what holds where no annotation says otherwise")
 _SETTINGS: tuple[Setting, ...] = tuple(setting for group in _GROUPS for setting in SERVER_SETTINGS[group])
 _IMAGE = next(setting for setting in _SETTINGS if setting.flag == "image")
-# The webhook's image is not known here. This name resolves nowhere (RFC 2606): nobody else's image is ever pulled by it.
+# The webhook's image is not known here. This name resolves nowhere (RFC 2606): it never pulls somebody else's image.
 PLACEHOLDER_IMAGE = "registry.example/token-injector:placeholder"
 
 DESCRIPTION = """\

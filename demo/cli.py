@@ -3,6 +3,7 @@
 import argparse
 import json
 import platform
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--refresher-program", choices=["launcher", "python"], default=default, help="default %(default)s"
     )
     program = parser.parse_args(sys.argv[1:] if argv is None else argv).refresher_program
+    for number in (signal.SIGTERM, signal.SIGHUP):  # like Ctrl-C: the folder and the processes go as well
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     show = Show()
     show.act("token-injector: a labelled pod gets fresh AWS credentials")
     show.note("Fakes: GKE's metadata server and STS, both as strict as the real ones. All else is real.")

@@ -180,12 +180,12 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
 
         reviews = self._reviews = self._start_reviews()
         metrics = PrometheusMetrics(self._metrics_folder, self._version)
+        if self._certificate:
+            self._certificate.on_reload_failure = metrics.reload_failed
         # A gauge begins with 0, and a certificate that ends in 1970 is an alert.
         self._show_state(metrics, reviews)
         self.edge.metrics = metrics
         self.edge.show_state = lambda: self._show_state(metrics, reviews)
-        if self._certificate:
-            self._certificate.on_reload_failure = metrics.reload_failed
         readiness = lambda: self._readiness(reviews)  # noqa: E731 - a closure of one line
         app = create_app(reviews.review, readiness, metrics, log.EventLog(), self._server.max_body_bytes)
         if self.edge.telemetry_address is None:

@@ -130,6 +130,7 @@ def test_check_finds_a_pair_that_does_not_fit(tmp_path: Path, capsys: pytest.Cap
         (["certify", "--output-dir=DIR", "--san=https://a"], "--san 'https://a' is not valid"),
         (["certify", "--output-dir=DIR", "--service=A"], "--service 'A' is not valid"),
         (["check", "--dir=DIR/none"], "no such folder"),
+        (["check", "--output-dir=/dev/null"], "/dev/null: is no folder"),
         (["check"], "--dir"),
         ([], "COMMAND"),
     ],

@@ -124,3 +124,12 @@ def test_no_server_is_loaded() -> None:
     )
 
     assert finished.stdout == "set()\n"
+
+
+def test_a_token_on_the_command_line_is_not_repeated() -> None:
+    """A token given in a wrong place ends up in no log by way of our error."""
+    refused = run("doctor", "--token", "file", "--role-trust-policy", "file", token(), "ya29.secret")
+
+    assert refused.code == exit_codes.USAGE
+    assert "(a token, not repeated) (a token, not repeated)" in refused.err
+    assert not any(part in refused.err for part in (*token().split("."), "secret"))

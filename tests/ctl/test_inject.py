@@ -304,9 +304,7 @@ def test_denials_are_named_and_nothing_is_written() -> None:
 
 
 def test_a_missing_image_is_a_placeholder() -> None:
-    """To look at a mutation needs no image: a name that resolves nowhere stands in, with a warning; cluster mode has
-    no container and says nothing.
-    """
+    """A name that resolves nowhere stands in, with a warning; cluster mode has no container and says nothing."""
     without = inject(manifest("Pod"), image=None)
     cluster = inject(manifest("Pod"), image=None, flags=("--mode=cluster",))
 

@@ -1,6 +1,7 @@
 """The demo proves what it says, and says so when it does not."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,26 @@ def test_everything_is_proven_and_nothing_is_left(tmp_path: Path) -> None:
     assert "0 not proven" in finished.stdout
     assert "NOT PROVEN" not in finished.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_demo_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM, or a terminal that is closed, is no reason to leave a webhook running."""
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("needs /proc: Linux")
+    line = [sys.executable, "-m", "demo", "--refresher-program=python"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(line, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as demo:
+        try:
+            deadline = time.monotonic() + 60
+            while not any(map(processes_of, tmp_path.iterdir())) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            demo.terminate()
+            code = demo.wait(40)
+        finally:
+            demo.kill()
+
+    assert (code, list(tmp_path.iterdir()), processes_of(tmp_path)) == (128 + signal.SIGTERM, [], [])
 
 
 def test_what_was_not_proven_decides_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -84,3 +85,14 @@ def test_unbound_process(start: Start, get: Get) -> None:
     _, host = start("demo.fakes.metadata", "--unbound", "--pod-service-account=prod/api")
     status, _, body = get(host, "/computeMetadata/v1/instance/service-accounts/default/identity?audience=a")
     assert (status, b"(prod/api)" in body) == (404, True)
+
+
+def test_taken_port_is_said() -> None:
+    """A port that somebody else has is a wrong command line, not a crash."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        line = [sys.executable, "-m", "demo.fakes.metadata", f"--listen={listen}"]
+        finished = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+
+    assert finished.returncode == 2
+    assert finished.stderr.endswith(f"error: --listen {listen}: Address already in use\n")

@@ -108,6 +108,51 @@ def test_failures_back_off(tmp_path: Path) -> None:
     assert passed >= sum(waits[:-1])
 
 
+# The first refresh leaves a process behind; the third says whom the loop still has to bury, and ends it.
+ORPHANED = """
+import ctypes, os, signal, sys, time
+from injector.loop import run_forever
+from injector.once import World
+from injector.settings import Shared
+
+PR_SET_CHILD_SUBREAPER = 36
+assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1) == 0  # as PID 1 of a container is for all of it
+
+def refresh(descriptor):
+    with open(sys.argv[1], "a") as tries:
+        tries.write("x")
+        number = tries.tell()
+    if number == 1 and os.fork() == 0:
+        os._exit(0)
+    if number == 3:
+        parent = os.getppid()
+        print(open(f"/proc/{parent}/task/{parent}/children").read().split() == [str(os.getpid())], flush=True)
+        os.kill(parent, signal.SIGTERM)
+        time.sleep(60)
+    os.write(descriptor, b"next 200\\n")
+    return 0
+
+shared = Shared(termination_log="/dev/null", create_termination_log=False, time_divisor=1)
+world = World(now=time.time, monotonic=time.monotonic, sleep=time.sleep, dice=lambda: 1.0, log=print)
+run_forever(refresh, shared=shared, world=world)
+"""
+
+
+@pytest.mark.slow
+def test_orphans_are_buried(tmp_path: Path) -> None:
+    """PID 1 inherits what a refresh leaves behind: it does not pile up as zombies."""
+    if not Path("/proc/self/task").exists():
+        pytest.skip("needs /proc: Linux")
+    found = subprocess.run(
+        [sys.executable, "-c", ORPHANED, str(tmp_path / "tries")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (found.returncode, found.stdout) == (0, "True\n"), found.stderr
+
+
 def test_nap_in_slices(fake_time: "FakeTime") -> None:
     """A long sleep is cut, so that a stopped clock is noticed."""
     nap(25, clock=fake_time.monotonic, sleep=fake_time.sleep)

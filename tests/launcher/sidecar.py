@@ -1,5 +1,6 @@
 """A launcher with a scripted refresher in a folder of its own, started and looked at as the kubelet does."""
 
+import contextlib
 import os
 import re
 import signal
@@ -60,7 +61,12 @@ class Run:
 
     def descriptors(self) -> list[str]:
         """What each of the launcher's descriptors is."""
-        return [str(path.readlink()) for path in Path(f"/proc/{self.process}/fd").iterdir()]
+        found = []
+        for path in Path(f"/proc/{self.process}/fd").iterdir():
+            # One may be closed between the list and the look.
+            with contextlib.suppress(FileNotFoundError):
+                found.append(str(path.readlink()))
+        return found
 
     def backoffs(self) -> list[float]:
         """The waits that it announced, in seconds."""

@@ -177,6 +177,11 @@ def test_unready_until_service_accounts_are_there(start: Start) -> None:
         assert caller.get("/readyz")[0] == 200
 
 
+def test_certificate_shows_its_end_from_the_start(start: Start) -> None:
+    """No scrape, not even the first, sees the end that a new gauge has: 1970, which is an alert."""
+    assert start().metric("token_injector_certificate_not_after_seconds") > time.time()
+
+
 def test_expired_certificate_is_unready(start: Start, pki: Pki) -> None:
     """A certificate that has ended shows in /readyz, also where only the telemetry listener is asked."""
     running = start(telemetry_listen_address="127.0.0.1:0", workers=1)
