@@ -11,16 +11,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.result import Result
+from bench.result import BenchError, Result
 from contract import environ
 from demo.fakes.metadata import MetadataServer
 
 BOUND_MB = 0.1
 COPIES = 40
 _ROUNDS = 5
+# Other processes come and go. A round in which they took or gave back more than a quarter of what the bound allows says
+# nothing and is repeated; on a machine that never rests the last one counts.
+_NOISE_MB = BOUND_MB * COPIES / 4
+_ATTEMPTS = 6
+_SETTLE_SECONDS = 1.0  # the kernel frees page tables a little later
 _LAUNCHER = Path(__file__).parent.parent / f"build/launcher/token-injector.{platform.machine()}"
 _PARTS = ("AnonPages", "KernelStack", "PageTables")
 
@@ -30,12 +35,13 @@ def measure() -> list[Result]:
     floors, products = [], []
     with MetadataServer() as metadata, tempfile.TemporaryDirectory() as folder:
         for number in range(_ROUNDS):
-            floors.append(_per_copy([["sleep", "600"] for _ in range(COPIES)], {}, []))
+            floors.append(_quiet(lambda: _per_copy([["sleep", "600"] for _ in range(COPIES)], {}, [])))
             files = [Path(folder) / f"token-{number}-{copy}" for copy in range(COPIES)]
             commands = [[str(_LAUNCHER), f"--file={file}", "--refresh=true"] for file in files]
-            products.append(_per_copy(commands, _environment(metadata.host, folder), files))
+            environment = _environment(metadata.host, folder)
+            products.append(_quiet(lambda: _per_copy(commands, environment, files)))  # noqa: B023 - called at once
     if statistics.median(products) <= 0:
-        raise RuntimeError("other processes gave back more memory than the copies took: measure on a quiet machine")
+        raise BenchError("other processes gave back more memory than the copies took: measure on a quiet machine")
     return [
         Result(
             name=f"sleeping refresher, each of {COPIES}",
@@ -58,7 +64,18 @@ def _environment(host: str, folder: str) -> dict[str, str]:
     }
 
 
-def _per_copy(commands: Sequence[Sequence[str]], environment: dict[str, str], files: Sequence[Path]) -> float:
+def _quiet(measure_once: Callable[[], tuple[float, float]]) -> float:
+    for _ in range(_ATTEMPTS):
+        per_copy, noise = measure_once()
+        if noise <= _NOISE_MB:
+            break
+    return per_copy
+
+
+def _per_copy(
+    commands: Sequence[Sequence[str]], environment: dict[str, str], files: Sequence[Path]
+) -> tuple[float, float]:
+    """MB that each copy took, and MB by which the machine had changed when they were gone again."""
     before = _megabytes()
     copies = [
         subprocess.Popen(command, env=environment or None, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -66,12 +83,17 @@ def _per_copy(commands: Sequence[Sequence[str]], environment: dict[str, str], fi
     ]
     try:
         _wait_until_asleep(copies, files)
-        return (_megabytes() - before) / len(copies)
+        during = _megabytes()
     finally:
         for copy in copies:
             copy.kill()
         for copy in copies:
             copy.wait()
+        for file in files:
+            file.unlink(missing_ok=True)
+    time.sleep(_SETTLE_SECONDS)
+    after = _megabytes()
+    return (during - (before + after) / 2) / len(copies), abs(after - before)
 
 
 def _wait_until_asleep(copies: Sequence[subprocess.Popen[bytes]], files: Sequence[Path]) -> None:
@@ -80,10 +102,10 @@ def _wait_until_asleep(copies: Sequence[subprocess.Popen[bytes]], files: Sequenc
     while time.monotonic() < deadline:
         has_children = any(Path(f"/proc/{copy.pid}/task/{copy.pid}/children").read_text() for copy in copies)
         if all(file.exists() for file in files) and not has_children:
-            time.sleep(1.0)  # the kernel frees page tables a little later
+            time.sleep(_SETTLE_SECONDS)
             return
         time.sleep(0.2)
-    raise RuntimeError("the refreshers did not get their tokens within 120 s")
+    raise BenchError("the refreshers did not get their tokens within 120 s")
 
 
 def _megabytes() -> float:

@@ -6,6 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 
+class BenchError(RuntimeError):
+    """This machine can't be measured now; says why and what to do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One row: the product against a named floor, measured in the same run."""

@@ -1,9 +1,17 @@
-"""The measured server: `python -m bench.server product|noop CERT KEY`. Both differ in one function, the review."""
+"""The measured server: `python -m bench.server product|noop|constant CERT KEY`.
+
+The first two differ in one function, the review; the last has another Flask application under the same gunicorn.
+"""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from flask import Flask, Response, request
+
+import webhook.server
 from bench.review import ACCOUNT, SETTINGS
 from webhook import log
 from webhook.review import Answer, review
@@ -38,6 +46,18 @@ def product(body: Any) -> Answer:
     return review(body, accounts=_ACCOUNTS, settings=SETTINGS)
 
 
+def constant_app(*_: Any) -> Flask:
+    """The floor below the floor: HTTP alone."""
+    app = Flask("constant")
+
+    @app.post("/pods")
+    def pods() -> Response:
+        request.get_data(cache=False)
+        return Response(b"{}", content_type="application/json")
+
+    return app
+
+
 def main() -> int:
     """Serve until told to stop."""
     kind, certificate, key = sys.argv[1:]
@@ -52,7 +72,8 @@ def main() -> int:
     flags = {"listen-address": ["127.0.0.1:0"], "tls-cert-file": [certificate], "tls-private-key-file": [key]}
     _, server = parse_settings(flags, {})
     log.configure(server.log_level, as_json=True)
-    return run(server, lambda: reviews, Path(__file__).stem)
+    with mock.patch.object(webhook.server, "create_app", constant_app) if kind == "constant" else nullcontext():
+        return run(server, lambda: reviews, Path(__file__).stem)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.result import Result
+from bench.result import BenchError, Result
 from demo.fakes.metadata import MetadataServer
 
 BOUND = 6.0
@@ -31,10 +31,10 @@ def measure() -> list[Result]:
         floor = _instructions([*isolated, "-c", "pass"], environment)
         product = _instructions([*isolated, *command], environment)
         if not (Path(folder) / "token").read_text():
-            raise RuntimeError("no token was written: the measurement means nothing")
+            raise BenchError("no token was written: the measurement means nothing")
         modules = _modules(isolated, installed, environment, folder)
     if "ssl" in modules:
-        raise RuntimeError("the token tool imports ssl")
+        raise BenchError("the token tool imports ssl")
     return [
         Result(
             name="first token, whole process",
@@ -59,12 +59,12 @@ def _installed(folder: Path) -> Path:
 def _instructions(command: list[str], environment: dict[str, str]) -> int:
     valgrind = shutil.which("valgrind")
     if valgrind is None:
-        raise RuntimeError("valgrind is needed to count instructions: apt-get install valgrind")
+        raise BenchError("valgrind is needed to count instructions: apt-get install valgrind")
     line = [valgrind, "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", *command]
     said = subprocess.run(line, env=environment, check=True, capture_output=True, text=True, timeout=300).stderr
     found = re.search(r"I\s+refs:\s+([0-9,]+)", said)
     if found is None:
-        raise RuntimeError(f"cachegrind said nothing about instructions: {said[-300:]}")
+        raise BenchError(f"cachegrind said nothing about instructions: {said[-300:]}")
     return int(found[1].replace(",", ""))
 
 

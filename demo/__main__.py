@@ -4,4 +4,7 @@ import sys
 
 from demo.cli import main
 
-sys.exit(main())
+try:
+    sys.exit(main())
+except KeyboardInterrupt:
+    sys.exit("\ninterrupted: nothing was proven, nothing is left behind")

@@ -84,7 +84,7 @@ static int run_refresher(const struct settings *settings, char *const *arguments
 int main(int count, char **arguments) {
     struct settings settings = {.log = {.path = variable(TERMINATION_LOG_VARIABLE, TERMINATION_LOG)}};
     const char *divisor = variable(TIME_DIVISOR, "1");
-    settings.log.create = getenv(TERMINATION_LOG_VARIABLE) != NULL;
+    settings.log.create = *variable(TERMINATION_LOG_VARIABLE, "") != '\0';
     if (!parse_number(divisor, strlen(divisor), 999999999, &settings.divisor) || settings.divisor == 0)
         return refuse(&settings.log, TIME_DIVISOR, "expected a whole number from 1, for example 60");
     if (count > 0) arguments++;

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import cli
-from bench.result import Result, table, write
+from bench.result import BenchError, Result, table, write
 from bench.review import SIZE, body
 
 
@@ -41,6 +41,24 @@ def test_the_exit_code_says_whether_all_passed(
     monkeypatch.setitem(cli.MEASUREMENTS, "mutation", lambda: [result(value)])
 
     assert cli.main(["mutation", f"--output={tmp_path / 'bench.json'}"]) == code
+
+
+def test_what_cannot_be_measured_fails_and_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A machine without a tool, or never at rest, is told so in a line; the other measurements are there."""
+
+    def refuse() -> list[Result]:
+        raise BenchError("valgrind is needed")
+
+    monkeypatch.setitem(cli.MEASUREMENTS, "token", refuse)
+    monkeypatch.setitem(cli.MEASUREMENTS, "mutation", lambda: [result(15)])
+
+    assert cli.main(["token", "mutation", f"--output={tmp_path / 'bench.json'}"]) == 1
+    said = capsys.readouterr()
+    assert "token: valgrind is needed\n" in said.err
+    assert "not measured: token" in said.err
+    assert "1.500x" in said.out
 
 
 def test_the_measured_review_has_the_size_it_claims() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.ctl.commands import GOLDEN, UNIQUE_ID, run
+from contract import exit_codes
+from tests.ctl.commands import GOLDEN, UNIQUE_ID, run, token
 
 ROOT = Path(__file__).parents[2]
 

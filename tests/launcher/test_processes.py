@@ -28,6 +28,7 @@ os.write(3, b"next 200\\n")
 # How the launcher may be started: with descriptors missing, or with ones that are not for its child.
 STARTED = {
     "as usual": "",
+    "stdin is a file": "0</etc/passwd",
     "3 is open": "3</etc/passwd",
     "many are open": " ".join(f"{number}</etc/passwd" for number in range(3, 10)),
     "3 is closed, others open": "3<&- 4</etc/passwd 5</etc/passwd",
