@@ -22,8 +22,9 @@ demo: venv launcher ## Run the main job on this machine: review, patched pod, to
 	$(BIN)/python -m demo
 
 .PHONY: test
-test: venv launcher ## Run every test
-	$(PYTEST) -n auto
+test: venv launcher ## Run every test; those that look at the clock one by one, after the others
+	$(PYTEST) -n auto -m "not alone"
+	$(PYTEST) -m alone
 
 .PHONY: unit
 unit: venv ## Run the quick tests only

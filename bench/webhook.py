@@ -26,7 +26,7 @@ from bench.review import body
 CPU_BOUND = 1.4
 RATE_BOUND = 1.4
 # Decoding 7.9 KB of JSON, encoding the answer and the patch, the log line and the metrics cost as much as the decision.
-WHOLE_BOUND = 2.2
+WHOLE_BOUND = 2.6
 CONNECTIONS = 8
 _ROUNDS = 6
 _REVIEWS = 2000

@@ -1,10 +1,13 @@
 """One refresh: ask the source, check what it says, put it in the file, say when to come again.
 
 Which token stays, first row that holds:
-  the file has none that is well-formed, unexpired and for this audience  -> the new one
+  the file has none that is well-formed and for this audience             -> the new one, unless it has expired
   the new one has another subject (the Workload Identity binding changed) -> the new one
   the new one ends later                                                  -> the new one
   else                                                                    -> the old one
+
+A new token that ends later than the old one is taken even if it has expired by this node's clock: STS goes by its own,
+and a clock that was set ahead must not keep a running pod on a token that is really over.
 """
 
 from __future__ import annotations
@@ -45,11 +48,12 @@ def refresh(
 ) -> Refreshed:
     """Do it once; raises RefreshError, after which the old token is untouched."""
     divisor = settings.shared.time_divisor
-    old = _present(settings, now(), log) if settings.file else None
+    old = _present(settings, log) if settings.file else None
     if old and settings.once_if_stale and (kept := _kept(old, settings, now(), dice())):
         log("debug", "kept", next_in=round(kept.next_in, 3))
         return kept
-    new = checked(source.fetch(audience=settings.audience, timeout=timeout), audience=settings.audience, now=now())
+    new = checked(source.fetch(audience=settings.audience, timeout=timeout), audience=settings.audience)
+    _check_expiry(new, old, now(), log)
     token = _stored(old, new, settings, log) if settings.file else new
     left = schedule.life_left(now=now(), iat=token.unverified_iat, exp=token.unverified_exp)
     next_in = schedule.after_fetch(
@@ -62,9 +66,8 @@ def refresh(
     return Refreshed(token=token, left=left, next_in=next_in)
 
 
-def checked(text: str, *, audience: str, now: float) -> UnverifiedToken:
-    """The source's answer as a token that STS could take; raises RefreshError. Pure."""
-    refused = None
+def checked(text: str, *, audience: str) -> UnverifiedToken:
+    """The text as a well-formed token for this audience, whatever its dates; raises RefreshError. Pure."""
     try:
         token = read_unverified(text)
     except MalformedTokenError as exc:
@@ -74,12 +77,25 @@ def checked(text: str, *, audience: str, now: float) -> UnverifiedToken:
         ) from exc
     if audience not in token.unverified_audiences:
         shown = printable(", ".join(token.unverified_audiences)) or "none"
-        refused = f"it is for the audience {shown}, not {printable(audience)}; check what answers at the source"
-    elif token.unverified_exp <= now:
-        refused = f"it expired {now - token.unverified_exp:.0f} s ago; check the node's clock, then the source's cache"
-    if refused:
-        raise RefreshError(f"the source's token is refused: {refused}", exit_code=exit_codes.TOKEN_REFUSED)
+        raise RefreshError(
+            f"the source's token is refused: it is for the audience {shown}, not {printable(audience)}; "
+            "check what answers at the source",
+            exit_code=exit_codes.TOKEN_REFUSED,
+        )
     return token
+
+
+def _check_expiry(new: UnverifiedToken, old: UnverifiedToken | None, now: float, log: LogEvent) -> None:
+    ago = now - new.unverified_exp
+    if ago < 0:
+        return
+    if old is None or new.unverified_exp <= old.unverified_exp:
+        raise RefreshError(
+            f"the source's token is refused: it expired {ago:.0f} s ago; "
+            "check the node's clock, then the source's cache",
+            exit_code=exit_codes.TOKEN_REFUSED,
+        )
+    log("warning", "the new token has expired by this node's clock, which may be ahead", seconds_ago=round(ago))
 
 
 def replaces(new: UnverifiedToken, old: UnverifiedToken | None) -> bool:
@@ -87,13 +103,13 @@ def replaces(new: UnverifiedToken, old: UnverifiedToken | None) -> bool:
     return old is None or new.unverified_sub != old.unverified_sub or new.unverified_exp > old.unverified_exp
 
 
-def _present(settings: Settings, now: float, log: LogEvent) -> UnverifiedToken | None:
+def _present(settings: Settings, log: LogEvent) -> UnverifiedToken | None:
     """The file's token if it is of any use."""
     text = tokenfile.read(settings.file)
     if text is None:
         return None
     try:
-        return checked(text, audience=settings.audience, now=now)
+        return checked(text, audience=settings.audience)
     except RefreshError as exc:
         log("info", "old token not usable", reason=str(exc))
         return None

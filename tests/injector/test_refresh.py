@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract import exit_codes, pod
+from injector import schedule
 from injector.errors import RefreshError
 from injector.refresh import Refreshed, refresh
 from injector.settings import Settings
@@ -54,8 +55,7 @@ def test_first_token(tmp_path: Path, settings: Parse, token: Make, scripted: Any
     [
         ({"exp": NOW + HOUR, "aud": "other"}, "for the audience other, not"),
         ({"exp": NOW + HOUR, "aud": None}, "for the audience none, not"),
-        ({"exp": NOW}, "check the node's clock"),
-        ({"exp": NOW - 500}, "expired 500 s ago"),
+        ({"exp": NOW - 500}, "expired 500 s ago; check the node's clock"),
         ({"exp": "soon"}, "exp is not a date"),
     ],
 )
@@ -69,6 +69,21 @@ def test_refused_tokens(
     assert caught.value.exit_code == exit_codes.TOKEN_REFUSED
     assert (tmp_path / "token").read_text() == old
     assert new not in str(caught.value)
+
+
+def test_an_expired_first_token_is_refused(settings: Parse, token: Make, scripted: Any, refreshed: Any) -> None:
+    """Without a token in the file there is nothing to compare with: an application must not start on this one."""
+    with pytest.raises(RefreshError, match="expired 0 s ago"):
+        refreshed(settings(), scripted(token(exp=NOW, iat=NOW - HOUR)))
+
+
+def test_a_clock_that_is_ahead_keeps_nobody_on_an_old_token(
+    tmp_path: Path, settings: Parse, token: Make, scripted: Any, refreshed: Any
+) -> None:
+    """Both look expired to a node whose clock was set two hours ahead; the later one is taken, and soon renewed."""
+    (tmp_path / "token").write_text(token(exp=NOW - 2 * HOUR, iat=NOW - 3 * HOUR))
+    found = refreshed(settings(), scripted(new := token(exp=NOW - HOUR, iat=NOW - 2 * HOUR)))
+    assert ((tmp_path / "token").read_text(), found.next_in) == (new, schedule.FLOOR)
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,7 @@ def test_hammering_readers_see_whole_tokens(tool: "Tool", metadata: MetadataServ
     assert len(set().union(*(reader.seen for reader in readers))) >= 4
 
 
+@pytest.mark.alone
 def test_metadata_server_dead_for_most_of_a_life(tool: "Tool", metadata: MetadataServer) -> None:
     """Dead from 55 % (here 50 %) to 95 % of a token's life: no reader notices; refreshed within a minute (scaled)."""
     metadata.lifetime = 40

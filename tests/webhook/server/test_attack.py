@@ -20,7 +20,7 @@ from tests.webhook.cases import admission_review
 from tests.webhook.server.pki import Pki
 from tests.webhook.server.webhooks import RealWebhook, RunningWebhook, review_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 HANG_UPS = 200
 DRIPPERS = 16
