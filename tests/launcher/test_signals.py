@@ -99,8 +99,11 @@ INHERITED = {
 # A refresher in Python, because a shell clears its signal mask itself.
 MASKS = """
 import os
+# Not 32 to 34: they are the C library's own, and an emulator keeps them as it was started.
+ordinary = 0x7fffffff
 with open("/proc/self/status") as status:
-    found = [line.strip() for line in status if line.startswith(("SigBlk", "SigIgn"))]
+    lines = [line.split() for line in status if line.startswith(("SigBlk", "SigIgn"))]
+found = [f"{name} {int(mask, 16) & ordinary:x}" for name, mask in lines]
 with open(os.path.join(os.path.dirname(__file__), "masks"), "a") as file:
     print(*found, file=file)
 os.write(3, b"next 200\\n")
@@ -113,11 +116,11 @@ def test_inherited_signals(sidecar: Sidecar, inherited: str) -> None:
     script = sidecar.folder / "masks.py"
     script.write_text(MASKS)
     # Python itself ignores SIGPIPE and SIGXFSZ.
-    own = f"{1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1:016x}"
+    own = f"{1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1:x}"
     command = {environ.REFRESHER_COMMAND: f"{sys.executable} -I -S {script}"}
     run = sidecar.start(before=INHERITED[inherited], env=command)
     wait_for(lambda: len(sidecar.note("masks").splitlines()) > 2)
-    assert set(sidecar.note("masks").splitlines()) == {f"SigBlk:\t{'0' * 16} SigIgn:\t{own}"}
+    assert set(sidecar.note("masks").splitlines()) == {f"SigBlk: 0 SigIgn: {own}"}
     assert run.end() == exit_codes.OK
 
 
