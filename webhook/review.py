@@ -22,7 +22,8 @@ VERSIONS = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 UNAVAILABLE = 503
 # The API server passes on 4096 characters of a response's warnings and 256 of each; a pod may earn thousands.
 MOST_WARNINGS = 16
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+# A patch is a tree of our own making: no need to look for circles in it.
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class AccountsUnavailableError(Exception):
