@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench.result import BenchError, Result
@@ -35,11 +36,11 @@ def measure() -> list[Result]:
     floors, products = [], []
     with MetadataServer() as metadata, tempfile.TemporaryDirectory() as folder:
         for number in range(_ROUNDS):
-            floors.append(_quiet(lambda: _per_copy([["sleep", "600"] for _ in range(COPIES)], {}, [])))
+            floors.append(_quiet(partial(_per_copy, [["sleep", "600"]] * COPIES, {}, [])))
             files = [Path(folder) / f"token-{number}-{copy}" for copy in range(COPIES)]
             commands = [[str(_LAUNCHER), f"--file={file}", "--refresh=true"] for file in files]
             environment = _environment(metadata.host, folder)
-            products.append(_quiet(lambda: _per_copy(commands, environment, files)))  # noqa: B023 - called at once
+            products.append(_quiet(partial(_per_copy, commands, environment, files)))
     if statistics.median(products) <= 0:
         raise BenchError("other processes gave back more memory than the copies took: measure on a quiet machine")
     return [

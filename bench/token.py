@@ -28,8 +28,8 @@ def measure() -> list[Result]:
         # Once to compile what an image has compiled.
         subprocess.run([*isolated, *command], env=environment, check=True, capture_output=True)
         (Path(folder) / "token").unlink()
-        floor = _instructions([*isolated, "-c", "pass"], environment)
-        product = _instructions([*isolated, *command], environment)
+        floor = instructions([*isolated, "-c", "pass"], environment)
+        product = instructions([*isolated, *command], environment)
         if not (Path(folder) / "token").read_text():
             raise BenchError("no token was written: the measurement means nothing")
         modules = _modules(isolated, installed, environment, folder)
@@ -56,7 +56,8 @@ def _installed(folder: Path) -> Path:
     return place
 
 
-def _instructions(command: list[str], environment: dict[str, str]) -> int:
+def instructions(command: list[str], environment: dict[str, str]) -> int:
+    """The instructions of a whole process in user space. Raises `BenchError` without valgrind."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise BenchError("valgrind is needed to count instructions: apt-get install valgrind")

@@ -56,11 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for title in _GROUPS:
         group = parser.add_argument_group(title)
         for setting in SERVER_SETTINGS[title]:
-            default = f"default {setting.default}; " if setting.default else ""
-            again = "; may be given again" if setting.repeatable else ""
-            about = f"{setting.about}{again} ({default}{setting.variable})".replace("%", "%%")
             group.add_argument(
-                f"--{setting.flag}", dest=setting.flag, action="append", metavar=setting.metavar, help=about
+                f"--{setting.flag}", dest=setting.flag, action="append", metavar=setting.metavar, help=setting.help
             )
 
 

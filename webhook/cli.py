@@ -75,11 +75,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add(group: argparse._ActionsContainer, settings: Sequence[Setting]) -> None:
     for setting in settings:
-        default = f"default {setting.default}; " if setting.default else ""
-        again = "; may be given again" if setting.repeatable else ""
-        about = f"{setting.about}{again} ({default}{setting.variable})".replace("%", "%%")
         group.add_argument(
-            f"--{setting.flag}", dest=_dest(setting), action="append", metavar=setting.metavar, help=about
+            f"--{setting.flag}", dest=_dest(setting), action="append", metavar=setting.metavar, help=setting.help
         )
 
 

@@ -35,6 +35,13 @@ class Setting:
         return self.env or SETTING_PREFIX + self.flag.upper().replace("-", "_")
 
     @property
+    def help(self) -> str:
+        """What `--help` says of it, in every command that has it; argparse reads %% as %."""
+        default = f"default {self.default}; " if self.default else ""
+        again = "; may be given again" if self.repeatable else ""
+        return f"{self.about}{again} ({default}{self.variable})".replace("%", "%%")
+
+    @property
     def is_switch(self) -> bool:
         """Whether the bare flag means true."""
         return self.parse is values.boolean

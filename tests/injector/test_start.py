@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import injector
+from bench.token import instructions
 from demo.fakes.metadata import MetadataServer
 
 # None of them is needed for a token from the metadata server; each costs memory and time in every pod.
@@ -63,14 +64,6 @@ def test_nothing_heavy_is_imported(metadata: MetadataServer, image_folder: Path,
     code, modules = json.loads(found.stdout)
     assert code == 0
     assert HEAVY & set(modules) == set()
-
-
-def instructions(command: list[str], environ: dict[str, str]) -> int:
-    """Count the instructions of a process in user space."""
-    counter = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
-    found = subprocess.run([*counter, *command], env=environ, capture_output=True, text=True, check=True, timeout=60)
-    line = next(line for line in found.stderr.splitlines() if "refs:" in line)
-    return int(line.split()[-1].replace(",", ""))
 
 
 @pytest.mark.slow

@@ -82,6 +82,7 @@ def _signed_claims(token: str, account: Account, jwks: Jwks) -> Mapping[str, Any
             raise invalid_token(NO_KEY)
         # The times are checked after this, with STS's own errors.
         options = {f"verify_{name}": False for name in ("exp", "iat", "nbf", "aud", "iss", "sub", "jti")}
+        # A plain dict where PyJWT's stubs want their own TypedDict.
         return dict(jwt.decode(token, keys[0].key, algorithms=["RS256"], options=options))  # type: ignore[arg-type]
     except (jwt.InvalidTokenError, jwt.PyJWKSetError) as error:
         raise invalid_token(NO_KEY) from error
