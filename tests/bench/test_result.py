@@ -64,3 +64,21 @@ def test_what_cannot_be_measured_fails_and_costs_no_other(
 def test_the_measured_review_has_the_size_it_claims() -> None:
     """7.9 KB, give or take one managed field."""
     assert SIZE <= len(body()) < SIZE + 50
+
+
+@pytest.mark.parametrize(
+    ("values", "measurements", "passes"),
+    [([15], 1, True), ([25, 15], 2, True), ([25, 30, 28, 26], 4, False)],
+)
+def test_only_what_is_over_each_time_is_over(
+    values: list[float],
+    measurements: int,
+    passes: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """A busy neighbour costs a second measurement, a regression is over its bound in all four; the lowest is told."""
+    left = iter(values)
+    (measured,) = cli.confirmed(lambda: [result(next(left))])
+
+    assert measured.passes is passes
+    assert measured.value == min(values)
+    assert len(list(left)) == len(values) - measurements
