@@ -33,6 +33,9 @@ class MetadataServer:
         self.lifetime = lifetime
         self.bound = True
         self.caching = False
+        self.standing: Fault | None = None
+        """What each identity request meets while the script is empty."""
+        self.faults_met = 0
         self.requests: list[Asked] = []
         self.project = project
         self.namespace, self.service_account = pod_service_account.split("/")
@@ -94,7 +97,8 @@ class MetadataServer:
         if not audience:
             return answers.text(HTTPStatus.BAD_REQUEST, "non-empty audience parameter required\n"), None
         with self._lock:
-            fault = self._script.popleft() if self._script else None
+            fault = self._script.popleft() if self._script else self.standing
+            self.faults_met += fault is not None
         if isinstance(fault, Slow):
             self._closing.wait(fault.seconds)
         if not self.bound:

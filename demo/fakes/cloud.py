@@ -1,0 +1,174 @@
+"""`python -m demo.fakes.cloud`: both clouds in one process, steered over HTTP, for a cluster whose pods share them.
+
+The metadata server is every pod's, so every pod has the same Google service account. The control port has no
+authentication: it belongs in a test cluster.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from demo.fakes.google import GoogleSigner
+from demo.fakes.listener import Listener, address
+from demo.fakes.metadata import MetadataServer, faults
+from demo.fakes.metadata.faults import Fault
+from demo.fakes.sts.registry import Provider, Role
+from demo.fakes.sts.server import StsServer
+
+EXAMPLE = """example:
+  python -m demo.fakes.cloud --metadata 0.0.0.0:8080 --aws 0.0.0.0:4566 --control 0.0.0.0:9000
+  curl 127.0.0.1:9000/seen
+  curl 127.0.0.1:9000/metadata -d '{"lifetime": 60, "standing": {"fault": "Status", "code": 503}}'
+  curl 127.0.0.1:9000/aws -d '{"roles": {"arn:aws:iam::123456789012:role/reader": {"trust_policy": {...}}}}'
+"""
+_FAULTS: Mapping[str, type[Fault]] = {
+    kind.__name__: kind
+    for kind in (faults.Status, faults.Slow, faults.Truncated, faults.NearExpiry, faults.WrongAudience, faults.NoFlavor)
+}
+
+
+class Cloud:
+    """The fakes, and what may be asked of them and changed in them; everything as JSON."""
+
+    def __init__(self, metadata: MetadataServer, aws: StsServer) -> None:
+        self._metadata = metadata
+        self._aws = aws
+
+    def seen(self) -> dict[str, Any]:
+        """Count and list what came: identity requests, faults that were met, calls to AWS."""
+        return {
+            "identity_requests": len(self._metadata.identity_requests()),
+            "faults_met": self._metadata.faults_met,
+            "calls": [asdict(call) for call in self._aws.calls],
+        }
+
+    def change_metadata(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Take `lifetime`, `bound`, `caching`, `up`, `skew` (seconds), `script` and `standing` faults."""
+        for name, value in wanted.items():
+            match name:
+                case "lifetime" | "bound" | "caching":
+                    setattr(self._metadata, name, value)
+                case "up":
+                    (self._metadata.up if value else self._metadata.down)()
+                case "skew":
+                    self._metadata.signer.clock = _shifted(float(value))
+                case "script":
+                    self._metadata.script(*(_fault(each) for each in value))
+                case "standing":
+                    self._metadata.standing = None if value is None else _fault(value)
+                case _:
+                    raise ValueError(f"{name}: the metadata server has no such property")
+        return {}
+
+    def change_aws(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Take `roles` (by ARN), `providers` (issuer to JWKS), `session_scale`, `forget_calls`."""
+        for name, value in wanted.items():
+            match name:
+                case "roles":
+                    self._aws.roles.update({arn: Role(**role) for arn, role in value.items()})
+                case "providers":
+                    self._aws.providers.update({issuer: Provider(jwks=_fixed(jwks)) for issuer, jwks in value.items()})
+                case "session_scale":
+                    self._aws.session_scale = float(value)
+                case "forget_calls":
+                    self._aws.calls.clear()
+                case _:
+                    raise ValueError(f"{name}: AWS has no such property")
+        return {}
+
+
+def _shifted(seconds: float) -> Callable[[], float]:
+    return lambda: time.time() + seconds
+
+
+def _fixed(jwks: Mapping[str, Any]) -> Callable[[], Mapping[str, Any]]:
+    return lambda: jwks
+
+
+def _fault(described: Mapping[str, Any]) -> Fault:
+    fields = dict(described)
+    kind = fields.pop("fault", None)
+    if kind not in _FAULTS:
+        raise ValueError(f"{kind!r} is no fault; expected one of {', '.join(_FAULTS)}")
+    return _FAULTS[kind](**fields)
+
+
+def control_handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
+    """Map HTTP to the three verbs; a wrong request is answered 400 with the reason."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 60
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+        def do_GET(self) -> None:
+            """What was seen; any other path is for readiness probes."""
+            self._answer(200, cloud.seen() if self.path == "/seen" else {})
+
+        def do_POST(self) -> None:
+            """Change something."""
+            changes = {"/metadata": cloud.change_metadata, "/aws": cloud.change_aws}
+            try:
+                wanted = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+                self._answer(200, changes[self.path](wanted))
+            except (ValueError, TypeError, KeyError) as exc:
+                self._answer(400, {"error": f"{self.path}: {exc}"})
+
+        def _answer(self, code: int, body: Mapping[str, Any]) -> None:
+            encoded = json.dumps(body).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(encoded)))
+            self.end_headers()
+            self.wfile.write(encoded)
+
+    return Handler
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m demo.fakes.cloud",
+        description="Strict fakes of GKE's metadata server and of AWS, with a control port.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for name, port in (("metadata", 8080), ("aws", 4566), ("control", 9000)):
+        made.add_argument(
+            f"--{name}",
+            type=address,
+            default=f"127.0.0.1:{port}",
+            metavar="HOST:PORT",
+            help=f"where the {name} port is (default %(default)s)",
+        )
+    return made
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until SIGTERM or SIGINT; the first line on stdout has the three addresses."""
+    chosen = parser().parse_args(arguments)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    signer = GoogleSigner()
+    with (
+        MetadataServer(host=chosen.metadata[0], port=chosen.metadata[1], signer=signer) as metadata,
+        StsServer(google_jwks=signer.jwks, host=chosen.aws[0], port=chosen.aws[1]) as aws,
+    ):
+        host, port = chosen.control
+        control = Listener(host, port, control_handler(Cloud(metadata, aws)))
+        control.up()
+        print(json.dumps({"metadata": metadata.host, "aws": aws.url, "control": control.host}), flush=True)
+        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        control.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""The fakes for a cluster: one process, three ports, steered over HTTP."""
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.fakes.conftest import AUDIENCE, ROLE_ARN, google_trust
+
+pytestmark = pytest.mark.slow
+
+Ports = dict[str, str]
+
+
+@pytest.fixture
+def cloud() -> Iterator[Ports]:
+    """A running process and its addresses."""
+    ports = [f"--{name}=127.0.0.1:0" for name in ("metadata", "aws", "control")]
+    line = [sys.executable, "-m", "demo.fakes.cloud", *ports]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield json.loads(process.stdout.readline())
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+
+
+def control(cloud: Ports, path: str, body: dict[str, Any] | None = None) -> Any:
+    """GET, or POST a body."""
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(f"http://{cloud['control']}{path}", data, timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def token(cloud: Ports) -> str:
+    """What the metadata server gives a pod."""
+    path = "/computeMetadata/v1/instance/service-accounts/default/identity"
+    url = f"http://{cloud['metadata']}{path}?audience={AUDIENCE}"
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Metadata-Flavor": "Google"}), timeout=10) as said:
+        return str(said.read().decode())
+
+
+def test_a_role_that_was_posted_can_be_assumed(cloud: Ports) -> None:
+    """Its trust policy is judged, and the call is seen with role and outcome, never with the token."""
+    control(cloud, "/aws", {"roles": {ROLE_ARN: {"trust_policy": google_trust("112233445566778899001")}}})
+    sts = boto3.client(
+        "sts", endpoint_url=cloud["aws"], region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    identity = token(cloud)
+    sts.assume_role_with_web_identity(RoleArn=ROLE_ARN, RoleSessionName="shop", WebIdentityToken=identity)
+
+    seen = control(cloud, "/seen")
+    assert seen["identity_requests"] == 1
+    assert [(call["role_arn"], call["outcome"]) for call in seen["calls"]] == [(ROLE_ARN, "ok")]
+    assert identity not in json.dumps(seen)
+
+
+def test_a_standing_fault_meets_every_request_until_it_is_taken_back(cloud: Ports) -> None:
+    """It is counted, so that a test can prove that the fault really happened."""
+    control(cloud, "/metadata", {"standing": {"fault": "Status", "code": 503}})
+    for _ in range(2):
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            token(cloud)
+    control(cloud, "/metadata", {"standing": None})
+
+    assert token(cloud)
+    assert control(cloud, "/seen")["faults_met"] == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "reason"),
+    [
+        ("/metadata", {"colour": "red"}, "colour"),
+        ("/metadata", {"standing": {"fault": "Fire"}}, "'Fire' is no fault"),
+        ("/aws", {"buckets": {}}, "buckets"),
+        ("/elsewhere", {}, "/elsewhere"),
+    ],
+)
+def test_a_wrong_request_is_refused_with_its_reason(cloud: Ports, path: str, body: dict[str, Any], reason: str) -> None:
+    """A typing mistake in a test must not look like a fault that changes nothing."""
+    with pytest.raises(urllib.error.HTTPError, match="400") as refused:
+        control(cloud, path, body)
+    assert reason in refused.value.read().decode()
