@@ -10,6 +10,8 @@ from kube.errors import KubeError, UnavailableError, printable, status_error
 
 # A Status is small; what is longer is not read into memory for an error's sake.
 _STATUS_BYTES = 16_384
+# Where a message begins to quote what was sent, the whole object at times.
+_QUOTE = "Invalid value: "
 
 
 def read_page(page: dict[str, Any], path: str) -> tuple[str, str, list[Any]]:
@@ -26,19 +28,21 @@ def read_page(page: dict[str, Any], path: str) -> tuple[str, str, list[Any]]:
 
 
 def refusal(response: urllib3.BaseHTTPResponse, request: str, verb: str) -> KubeError:
-    """The error for an answer that is not 200; closes it. `verb` is what RBAC calls the request."""
-    message = None
+    """The error for an answer that is no success; closes it. `verb` is what RBAC calls the request."""
+    message = reason = None
     try:
         body = json.loads(response.read(_STATUS_BYTES))
         if isinstance(body, dict) and body.get("kind") == "Status" and isinstance(body.get("message"), str):
-            message = body["message"]
+            message, reason = body["message"].partition(_QUOTE)[0], body.get("reason")
     except (HTTPError, ValueError, RecursionError):
         message = None  # the status says enough
     finally:
         response.close()
     seconds = response.headers.get("Retry-After", "")
     retry_after = float(seconds) if seconds.isascii() and seconds.isdigit() else None
-    return status_error(response.status, request=request, message=message, verb=verb, retry_after=retry_after)
+    return status_error(
+        response.status, request=request, message=message, verb=verb, reason=reason, retry_after=retry_after
+    )
 
 
 def broken(request: str, exc: HTTPError) -> UnavailableError:

@@ -1,13 +1,16 @@
-"""Requests to one API server: get, list in pages, and a stream for a watch. Plain dicts in and out, our errors out.
+"""Requests to one API server, plain dicts in and out, our errors out: get, list, watch; create, replace, patch.
 
-Safe for many threads. Nothing is retried here but what a kept-alive connection or a rotated token can break.
+Safe for many threads. Nothing is retried here but what a kept-alive connection or a rotated token can break, and of the
+two a write only the latter: when its connection breaks, nobody knows whether it was done, and a second one would be
+refused because of the first. The caller gets `UnavailableError`, reads the object again and decides anew. What keeps
+two writers apart is the object's resourceVersion.
 """
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -28,8 +31,22 @@ REQUEST_SECONDS = 30.0
 # client-go's page. An item weighs a kilobyte or two: a page stays below what anybody notices.
 PAGE_SIZE = 500
 _OK = 200
+_CREATED = 201
 _UNAUTHORIZED = 401
 _STREAM_BYTES = 65_536
+_JSON = "application/json"
+_MERGE_PATCH = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Write:
+    """What a request sends that is no GET."""
+
+    method: str
+    media_type: str
+    body: bytes = field(repr=False)
+    """May be a Secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +73,34 @@ class Client:
     def get(self, path: str, *, timeout: float = REQUEST_SECONDS) -> dict[str, Any]:
         """The object at this path. Raises `NotFoundError`, `ForbiddenError` and the other `KubeError`s."""
         return self._json(path, {}, timeout, verb="get")
+
+    def create(self, path: str, obj: dict[str, Any], *, timeout: float = REQUEST_SECONDS) -> dict[str, Any]:
+        """Add the object to the collection at this path; the object as it is now. Raises `AlreadyExistsError`."""
+        return self._write("POST", path, obj, timeout, verb="create")
+
+    def replace(self, path: str, obj: dict[str, Any], *, timeout: float = REQUEST_SECONDS) -> dict[str, Any]:
+        """Put the object, as it was read and then changed, at its path. Raises `ConflictError`, `NotFoundError`.
+
+        Without the metadata.resourceVersion that was read, somebody's change would be overwritten: ValueError.
+        """
+        if not obj.get("metadata", {}).get("resourceVersion"):
+            raise ValueError(f"PUT {path}: the object has no metadata.resourceVersion")
+        return self._write("PUT", path, obj, timeout, verb="update")
+
+    def patch(
+        self,
+        path: str,
+        patch: Sequence[Mapping[str, Any]] | Mapping[str, Any],
+        *,
+        timeout: float = REQUEST_SECONDS,
+    ) -> dict[str, Any]:
+        """Change the object at this path: by a sequence of operations (RFC 6902), or by a merge patch (RFC 7386).
+
+        A patch that sets metadata.resourceVersion to the version that was read raises `ConflictError` if there is
+        another. An operation `test` cannot do that: the API server answers 422 to it, as to any patch that is wrong.
+        """
+        media_type = _MERGE_PATCH if isinstance(patch, Mapping) else _JSON_PATCH
+        return self._write("PATCH", path, patch, timeout, verb="patch", media_type=media_type)
 
     def list(
         self,
@@ -117,36 +162,43 @@ class Client:
             query["continue"] = token
 
     def _json(self, path: str, query: Mapping[str, str], timeout: float, *, verb: str) -> dict[str, Any]:
-        response = self._request(path, query, timeout, verb=verb, request=f"GET {path}")
-        try:
-            body = json.loads(response.read())
-        except HTTPError as exc:
-            raise broken(f"GET {path}", exc) from exc
-        except (ValueError, RecursionError):
-            body = None  # the exception would hold the body
-        finally:
-            response.release_conn()
-        if not isinstance(body, dict):
-            raise UnavailableError(f"GET {path}: the answer is no JSON object; is a proxy in front of the API server?")
-        return body
+        return _object(self._request(path, query, timeout, verb=verb, request=f"GET {path}"), f"GET {path}")
+
+    def _write(
+        self, method: str, path: str, content: object, timeout: float, *, verb: str, media_type: str = _JSON
+    ) -> dict[str, Any]:
+        request = f"{method} {path}"
+        write = _Write(method=method, media_type=media_type, body=json.dumps(content).encode())
+        return _object(self._request(path, {}, timeout, verb=verb, request=request, write=write), request)
 
     def _request(
-        self, path: str, query: Mapping[str, str], timeout: float, *, verb: str, request: str
+        self,
+        path: str,
+        query: Mapping[str, str],
+        timeout: float,
+        *,
+        verb: str,
+        request: str,
+        write: _Write | None = None,
     ) -> urllib3.BaseHTTPResponse:
         target = self._prefix + path + (f"?{urlencode(query)}" if query else "")
         header = self._connection.authorization(refused=None)
-        response = self._send(target, header, timeout, request)
+        response = self._send(target, header, timeout, request, write)
         if response.status == _UNAUTHORIZED:
             renewed = self._connection.authorization(refused=header)
             if renewed != header:
                 response.close()
-                response = self._send(target, renewed, timeout, request)
-        if response.status != _OK:
+                response = self._send(target, renewed, timeout, request, write)
+        if response.status not in (_OK, _CREATED):
             raise refusal(response, request, verb)
         return response
 
-    def _send(self, target: str, header: str | None, timeout: float, request: str) -> urllib3.BaseHTTPResponse:
+    def _send(
+        self, target: str, header: str | None, timeout: float, request: str, write: _Write | None
+    ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": "application/json", "User-Agent": "token-injector"}
+        if write is not None:
+            headers["Content-Type"] = write.media_type
         if header is not None:
             headers["Authorization"] = header
         limits = urllib3.Timeout(connect=min(timeout, CONNECT_SECONDS), read=timeout)
@@ -154,13 +206,22 @@ class Client:
 
         def send() -> urllib3.BaseHTTPResponse:
             return pool.urlopen(
-                "GET", target, headers=headers, timeout=limits, retries=False, redirect=False, preload_content=False
+                write.method if write else "GET",
+                target,
+                body=write.body if write else None,
+                headers=headers,
+                timeout=limits,
+                retries=False,
+                redirect=False,
+                preload_content=False,
             )
 
         try:
             try:
                 return send()
             except ProtocolError:
+                if write is not None:
+                    raise  # the server may have done it
                 # The server may close a kept-alive connection at the very moment at which we use it.
                 return send()
         except HTTPError as exc:
@@ -192,6 +253,21 @@ class Client:
             )
         pool.ConnectionCls = self._sockets.tracked(pool.ConnectionCls)
         return pool
+
+
+def _object(response: urllib3.BaseHTTPResponse, request: str) -> dict[str, Any]:
+    """The object in an answer; gives the connection back."""
+    try:
+        body = json.loads(response.read())
+    except HTTPError as exc:
+        raise broken(request, exc) from exc
+    except (ValueError, RecursionError):
+        body = None  # the exception would hold the body
+    finally:
+        response.release_conn()
+    if not isinstance(body, dict):
+        raise UnavailableError(f"{request}: the answer is no JSON object; is a proxy in front of the API server?")
+    return body
 
 
 def _chunks(response: urllib3.BaseHTTPResponse, request: str) -> Iterator[bytes]:

@@ -27,6 +27,14 @@ class ForbiddenError(KubeError):
     """403: RBAC grants us too little."""
 
 
+class ConflictError(KubeError):
+    """409: the object is not any more as it was when we read it; read it again."""
+
+
+class AlreadyExistsError(ConflictError):
+    """409 to a create: somebody was faster; read what there is."""
+
+
 class GoneError(KubeError):
     """410: a resourceVersion or a continue token is too old; list again."""
 
@@ -54,11 +62,17 @@ _SERVER_ERRORS = range(500, 600)
 
 
 def status_error(
-    code: int, *, request: str, message: str | None, verb: str, retry_after: float | None = None
+    code: int,
+    *,
+    request: str,
+    message: str | None,
+    verb: str,
+    reason: str | None = None,
+    retry_after: float | None = None,
 ) -> KubeError:
     """The error for an HTTP status or for a watch's ERROR event. Pure.
 
-    `request` is method and path, `message` that of a `Status`, `verb` what RBAC calls the request.
+    `request` is method and path, `message` and `reason` those of a `Status`, `verb` what RBAC calls the request.
     """
     said = f"{request}: {code}" + (f": {printable(message)}" if message else "")
     if code in _SERVER_ERRORS or code == _TOO_MANY_REQUESTS:
@@ -70,6 +84,12 @@ def status_error(
             return ForbiddenError(f"{said}; grant {verb} on it by RBAC")
         case 404:
             return NotFoundError(f"{said}; check the name, and that this API server serves the resource")
+        case 409 if reason == "AlreadyExists":
+            return AlreadyExistsError(f"{said}; read what there is")
+        case 409:
+            return ConflictError(f"{said}; read it again")
+        case 422:
+            return RefusedError(f"{said}; the API server finds the object invalid")
         case 410:
             return GoneError(f"{said}; list again")
     return RefusedError(f"{said}; an API server was expected here: check the server's address, and proxies on the way")

@@ -3,11 +3,12 @@
 import json
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from demo.fakes.api_server.objects import KINDS, Object, RefusalError
 from demo.fakes.api_server.script import (
     Again,
     Answer,
@@ -68,25 +69,65 @@ class _Handler(BaseHTTPRequestHandler):
         verb: Verb = "get" if name else "watch" if query.get("watch") == "true" else "list"
         self.state.requests.append(Seen(verb=verb, path=url.path, query=query))
         try:
-            refusal = self._refusal(verb, resource) if route else Answer(status=404, message="404 page not found")
+            refusal = self._refusal(verb, resource, name) if route else Answer(status=404, message="404 page not found")
             if refusal is not None:
                 self._status(refusal)
             elif verb == "watch":
                 self._watch(resource, query)
             elif verb == "list":
-                self._list(resource, query)
+                self._list(resource, namespace, query)
             else:
                 self._get(resource, namespace, name)
         except (HangUpError, OSError):
             self.close_connection = True
 
-    def _refusal(self, verb: Verb, resource: str) -> Answer | None:
+    def do_POST(self) -> None:
+        """Create."""
+        self._write("create", lambda resource, namespace, _, body: self.state.create(resource, namespace, body))
+
+    def do_PUT(self) -> None:
+        """Replace."""
+        self._write("update", self.state.replace)
+
+    def do_PATCH(self) -> None:
+        """Patch."""
+        media_type = self.headers.get("Content-Type", "")
+
+        def patch(resource: str, namespace: str, name: str, body: Any) -> Object:
+            return self.state.patch(resource, namespace, name, media_type, body)
+
+        self._write("patch", patch)
+
+    def _write(self, verb: Verb, store: Callable[[str, str, str, Any], Object]) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        url = urlsplit(self.path)
+        resource, namespace, name = _route(url.path) or ("", "", "")
+        self.state.requests.append(Seen(verb=verb, path=url.path, query={}))
+        try:
+            refusal = self._refusal(verb, resource, name)
+            if resource not in KINDS or bool(name) is (verb == "create"):
+                refusal = Answer(status=404, message="404 page not found")
+            if verb != "patch" and self.headers.get("Content-Type") != "application/json":
+                refusal = refusal or Answer(status=415, reason="UnsupportedMediaType")
+            if refusal is not None:
+                self._status(refusal)
+                return
+            fault = self._fault(verb)
+            obj = store(resource, namespace, name, json.loads(body))
+            self._body(201 if verb == "create" else 200, json.dumps(obj).encode(), fault)
+        except RefusalError as exc:
+            self._status(Answer(status=exc.status, message=exc.message, reason=exc.reason))
+        except (HangUpError, OSError):
+            self.close_connection = True
+
+    def _refusal(self, verb: Verb, resource: str, name: str) -> Answer | None:
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if self.state.tokens is not None and token not in self.state.tokens:
             return Answer(status=401, message="Unauthorized")
-        if verb in self.state.forbidden:
+        if not self.state.allows(verb, resource, name):
             who = 'User "scripted"'
-            return Answer(status=403, message=f'{resource} is forbidden: {who} cannot {verb} resource "{resource}"')
+            told = f'{resource} is forbidden: {who} cannot {verb} resource "{resource}"'
+            return Answer(status=403, message=told, reason="Forbidden")
         return None
 
     def _get(self, resource: str, namespace: str, name: str) -> None:
@@ -97,9 +138,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._body(200, json.dumps(obj).encode(), fault)
 
-    def _list(self, resource: str, query: Mapping[str, str]) -> None:
+    def _list(self, resource: str, namespace: str, query: Mapping[str, str]) -> None:
         fault = self._fault("list")
-        page = self.state.page(resource, int(query.get("limit", 0)), query.get("continue", ""))
+        page = self.state.page(resource, int(query.get("limit", 0)), query.get("continue", ""), namespace)
         if isinstance(fault, Compact):
             self.state.compact(resource)
         if page is None:
@@ -180,7 +221,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _status(self, answer: Answer) -> None:
         status = {"kind": "Status", "apiVersion": "v1", "status": "Failure"}
-        body = json.dumps({**status, "message": answer.message, "code": answer.status}).encode()
+        said = {"message": answer.message, "reason": answer.reason, "code": answer.status}
+        body = json.dumps({**status, **{key: value for key, value in said.items() if value}}).encode()
         self._body(answer.status, body if answer.body is None else answer.body, retry_after=answer.retry_after)
 
     def _body(self, status: int, body: bytes, fault: Any = None, *, retry_after: str | None = None) -> None:
@@ -213,4 +255,15 @@ def _route(path: str) -> tuple[str, str, str] | None:
             return resource, "", name
         case ["", "api", "v1", resource]:
             return resource, "", ""
+        case ["", "apis", group, version, *rest]:
+            return _route_of_group(f"{group}/{version}", rest)
+    return None
+
+
+def _route_of_group(version: str, rest: list[str]) -> tuple[str, str, str] | None:
+    match rest:
+        case ["namespaces", namespace, resource, *name] if KINDS.get(resource, ())[::2] == (version, True):
+            return resource, namespace, "/".join(name)
+        case [resource, *name] if KINDS.get(resource, ())[::2] == (version, False):
+            return resource, "", "/".join(name)
     return None

@@ -12,6 +12,7 @@ class Answer:
     status: int
     retry_after: str | None = None
     message: str = "scripted"
+    reason: str | None = None
     body: bytes | None = None
 
 
@@ -27,7 +28,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """Send this many bytes of the right body, then break the connection."""
+    """Send this many bytes of the right body, then break the connection. A write has been done by then."""
 
     at: int
 

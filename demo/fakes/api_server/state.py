@@ -2,13 +2,25 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from demo.fakes.api_server.objects import (
+    Grant,
+    Object,
+    RefusalError,
+    check,
+    check_place,
+    conflict,
+    patched,
+    same,
+    stored,
+)
 from demo.fakes.api_server.script import Fault
 
-Verb = Literal["get", "list", "watch"]
+Verb = Literal["get", "list", "watch", "create", "update", "patch"]
+VERBS = get_args(Verb)
 SERVICE_ACCOUNTS = "serviceaccounts"
 
 
@@ -37,7 +49,11 @@ class State:
     def __init__(self, tokens: set[str] | None) -> None:
         self.tokens = tokens
         self.forbidden: set[Verb] = set()
-        self.faults: dict[Verb, deque[Fault]] = {"get": deque(), "list": deque(), "watch": deque()}
+        self.grants: tuple[Grant, ...] | None = None
+        """RBAC; None allows everything that `forbidden` does not name."""
+        self.after_write: Callable[[], None] = lambda: None
+        """Called after each write that changed something, before its answer."""
+        self.faults: dict[Verb, deque[Fault]] = {verb: deque() for verb in VERBS}
         """Each request takes the next fault of its verb."""
         self.requests: list[Seen] = []
         self.closing = False
@@ -74,6 +90,55 @@ class State:
             collection.objects[key] = {"metadata": metadata}
             self._log(collection, kind, {"metadata": metadata})
 
+    def load(self, resource: str, obj: Object) -> None:
+        """Store an object as if a client with every right had written it."""
+        metadata = obj["metadata"]
+        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        with self.changed:
+            before = self._collection(resource).objects.get(f"{namespace}/{name}")
+            check_place(obj, resource, namespace, name)
+            check(obj, before)
+            self._store(resource, f"{namespace}/{name}", obj, before)
+
+    def create(self, resource: str, namespace: str, obj: Object) -> Object:
+        """The object as it was stored; raises `RefusalError`."""
+        name = (obj.get("metadata") or {}).get("name", "")
+        with self.changed:
+            check_place(obj, resource, namespace, name)
+            if obj["metadata"].get("resourceVersion"):
+                raise RefusalError(500, "", "resourceVersion should not be set on objects to be created")
+            if self.find(resource, namespace, name):
+                raise RefusalError(409, "AlreadyExists", f'{resource} "{name}" already exists')
+            obj = obj | {"metadata": {**obj["metadata"], **({"namespace": namespace} if namespace else {})}}
+            check(obj)
+            return self._store(resource, f"{namespace}/{name}", obj, None)
+
+    def replace(self, resource: str, namespace: str, name: str, obj: Object) -> Object:
+        """The object as it was stored; raises `RefusalError`.
+
+        Stricter than the real one, which overwrites whatever there is when no resourceVersion is given.
+        """
+        with self.changed:
+            before = self._existing(resource, namespace, name)
+            check_place(obj, resource, namespace, name)
+            if not obj["metadata"].get("resourceVersion"):
+                raise RefusalError(422, "Invalid", "metadata.resourceVersion: must be specified for an update")
+            return self._update(resource, namespace, name, obj, before)
+
+    def patch(self, resource: str, namespace: str, name: str, media_type: str, body: Any) -> Object:
+        """The object as it was stored; raises `RefusalError`."""
+        with self.changed:
+            before = self._existing(resource, namespace, name)
+            after = patched(before, media_type, body)
+            check_place(after, resource, namespace, name)
+            return self._update(resource, namespace, name, after, before)
+
+    def allows(self, verb: Verb, resource: str, name: str) -> bool:
+        """Whether RBAC grants the request."""
+        if verb in self.forbidden:
+            return False
+        return self.grants is None or any(grant.allows(verb, resource, name) for grant in self.grants)
+
     def delete(self, namespace: str, name: str, resource: str = SERVICE_ACCOUNTS) -> None:
         """Delete an object, if there is one."""
         with self.changed:
@@ -108,12 +173,13 @@ class State:
                 return None
             return [entry for entry in collection.log if entry[0] > version]
 
-    def page(self, resource: str, limit: int, token: str) -> dict[str, Any] | None:
+    def page(self, resource: str, limit: int, token: str, namespace: str = "") -> dict[str, Any] | None:
         """One page of a list as of the moment of its first page; None for an expired continue token."""
         with self.changed:
             if token and token not in self._pages:
                 return None
-            everything = list(self._collection(resource).objects.values())
+            objects = self._collection(resource).objects
+            everything = [obj for key, obj in objects.items() if key.startswith(f"{namespace}/" if namespace else "")]
             version, rest = self._pages[token] if token else (self._version, everything)
             limit = limit or len(rest)
             metadata = {"resourceVersion": str(version)}
@@ -126,6 +192,30 @@ class State:
         """The next thing to do wrong."""
         with self.changed:
             return self.faults[verb].popleft() if self.faults[verb] else None
+
+    def _existing(self, resource: str, namespace: str, name: str) -> Object:
+        before = self.find(resource, namespace, name)
+        if before is None:
+            raise RefusalError(404, "NotFound", f'{resource} "{name}" not found')
+        return before
+
+    def _update(self, resource: str, namespace: str, name: str, obj: Object, before: Object) -> Object:
+        now = before["metadata"]
+        for key in ("resourceVersion", "uid"):
+            if obj["metadata"].get(key, now[key]) != now[key]:
+                raise conflict(resource, name)
+        check(obj, before)
+        after = stored(obj, before, version=now["resourceVersion"], uid="")
+        return before if same(after, before) else self._store(resource, f"{namespace}/{name}", obj, before)
+
+    def _store(self, resource: str, key: str, obj: Object, before: Object | None) -> Object:
+        collection = self._collection(resource)
+        version = self._next()
+        after = stored(obj, before, version=version, uid=f"{key}-{version}")
+        collection.objects[key] = after
+        self._log(collection, "MODIFIED" if before else "ADDED", after)
+        self.after_write()
+        return after
 
     def _collection(self, resource: str) -> Collection:
         return self._collections.setdefault(resource, Collection())
