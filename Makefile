@@ -7,6 +7,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 SECONDS_TO_FUZZ ?= 60
+IMAGES ?= ghcr.io/token-injector
+TAG ?= dev
 
 # No library may look for a cloud around this machine: each of them would probe a link-local address.
 export NO_GCE_CHECK := true
@@ -15,7 +17,7 @@ export GCE_METADATA_HOST := 127.0.0.1:1
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: venv launcher ## Run the main job on this machine: review, patched pod, token, STS, boto3, refresh
@@ -23,12 +25,12 @@ demo: venv launcher ## Run the main job on this machine: review, patched pod, to
 
 .PHONY: test
 test: venv launcher ## Run every test; those that look at the clock one by one, after the others
-	$(PYTEST) -n auto -m "not alone"
+	$(PYTEST) -n auto -m "not alone and not images"
 	$(PYTEST) -m alone
 
 .PHONY: unit
 unit: venv ## Run the quick tests only
-	$(PYTEST) -n auto -m "not slow"
+	$(PYTEST) -n auto -m "not slow and not images"
 
 .PHONY: check
 check: lint test ## Run what CI runs: linters, types, import rule, tests
@@ -40,7 +42,7 @@ lint: venv ## Ruff, mypy, import-linter, shellcheck, hadolint, generated docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	git ls-files '*.sh' .ci/run | xargs $(BIN)/shellcheck
-	git ls-files 'Dockerfile*' | xargs --no-run-if-empty $(BIN)/hadolint
+	git ls-files 'Dockerfile*' '*/Dockerfile' | xargs $(BIN)/hadolint
 	$(BIN)/python docs/generate.py --check
 
 .PHONY: bench
@@ -59,6 +61,15 @@ build/launcher/.built: $(VENV)/.installed injector/launcher/build.sh $(wildcard 
 	@echo "building the launcher; the first time takes about a minute, because zig builds a C library too" >&2
 	PYTHON=$(BIN)/python bash injector/launcher/build.sh build/launcher
 	@touch $@
+
+.PHONY: images
+images: ## Build the images IMAGES/NAME:TAG with docker, podman, buildah, or the command in IMAGE_BUILD
+	bash images/images.sh build $(IMAGES) $(TAG)
+
+.PHONY: images-check
+images-check: venv ## Look into the built images: size, contents, byte code, and do they run (needs root)
+	bash images/images.sh save $(IMAGES) $(TAG) build/images
+	IMAGES_ROOT=build/images $(PYTEST) -n auto -m images tests/images
 
 .PHONY: format
 format: venv ## Format the Python files

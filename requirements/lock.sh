@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Renews requirements/*.txt from pyproject.toml: one file per image and one for development, each with hashes.
+# Renews requirements/*.txt from pyproject.toml: what each image holds, what builds them, and what development needs, each
+# with hashes.
 # uv is fetched into a folder of its own, as it is needed for nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,3 +17,6 @@ lock() {  # lock OUTPUT FLAGS...
 lock injector.txt --extra injector
 lock webhook.txt --extra webhook --extra certjob --extra ctl
 lock dev.txt --extra webhook --extra injector --extra certjob --extra ctl --group dev
+lock build.txt --group build
+lock launcher.txt --group launcher
+lock e2e.txt --group e2e

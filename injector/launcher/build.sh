@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the launcher for both architectures with the C compiler of the ziglang wheel: no compiler on the machine, the
-# same bytes everywhere. Usage: build.sh [OUT_DIR]; PYTHON names an interpreter that has ziglang.
+# Builds the launcher with the C compiler of the ziglang wheel: no compiler on the machine, the same bytes everywhere.
+# Usage: build.sh [OUT_DIR [MACHINE…]], both machines if none is named; PYTHON names an interpreter that has ziglang.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -8,9 +8,19 @@ root=$(cd "$here/../.." && pwd)
 out=${1:-$root/build/launcher}
 python=${PYTHON:-$root/.venv/bin/python}
 limit=30720
+files=2048
+machines=("${@:2}")
+if ((${#machines[@]} == 0)); then machines=(x86_64 aarch64); fi
 
 if ! "$python" -c 'import ziglang' 2>/dev/null; then
   echo "build.sh: $python has no ziglang; run make venv, or name an interpreter: PYTHON=… build.sh" >&2
+  exit 1
+fi
+
+# zig holds a file open for each of a C library's 1300 sources; a shell's usual limit is 1024 until it asks for more.
+ulimit -Sn "$(ulimit -Hn)"
+if [[ $(ulimit -n) != unlimited ]] && (($(ulimit -n) < files)); then
+  echo "build.sh: only $(ulimit -n) files may be open, zig needs $files; raise it (in an image's build: --ulimit nofile=$files)" >&2
   exit 1
 fi
 
@@ -26,7 +36,7 @@ mkdir -p "$out"
 out=$(cd "$out" && pwd)
 if [[ $python == */* ]]; then python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python"); fi
 cd "$here"
-for machine in x86_64 aarch64; do
+for machine in "${machines[@]}"; do
   # Renamed into its place when it is whole: a test may be running the old one.
   new=$(mktemp -d "$out/.new.XXXXXX")
   "$python" -m ziglang cc -target "$machine-linux-musl" "${flags[@]}" "${sources[@]}" -o "$new/launcher"

@@ -1,0 +1,1 @@
+"""What runs while the images are built, and what starts the webhook's."""
