@@ -36,7 +36,7 @@ unit: venv ## Run the quick tests only
 check: lint test ## Run what CI runs: linters, types, import rule, tests
 
 .PHONY: lint
-lint: venv ## Ruff, mypy, import-linter, shellcheck, hadolint, generated docs
+lint: venv ## Ruff, mypy, import-linter, shellcheck, hadolint, helm lint, generated docs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -44,6 +44,8 @@ lint: venv ## Ruff, mypy, import-linter, shellcheck, hadolint, generated docs
 	git ls-files '*.sh' .ci/run | xargs $(BIN)/shellcheck
 	git ls-files 'Dockerfile*' '*/Dockerfile' | xargs $(BIN)/hadolint
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python charts/generate.py --check
+	@if command -v helm >/dev/null; then helm lint --strict charts/token-injector; else echo "helm is not on PATH: the chart is not linted" >&2; fi
 
 .PHONY: bench
 bench: venv launcher ## Measure ratios against named floors; fails over a bound (needs valgrind)
@@ -77,12 +79,17 @@ format: venv ## Format the Python files
 	$(BIN)/ruff format
 
 .PHONY: golden
-golden: venv ## Rewrite what golden pods expect; read the diff
-	REWRITE_GOLDEN=1 $(PYTEST) -q tests/webhook/test_golden.py tests/ctl
+golden: venv ## Rewrite what golden pods and charts expect; read the diff
+	REWRITE_GOLDEN=1 $(PYTEST) -q tests/webhook/test_golden.py tests/ctl tests/chart/test_golden.py
 
 .PHONY: docs
 docs: venv ## Rewrite the generated parts of the documentation
 	$(BIN)/python docs/generate.py
+
+.PHONY: manifests
+manifests: venv ## Rewrite the generated parts of the chart, and deploy/ from it (needs helm)
+	$(BIN)/python charts/generate.py
+	$(BIN)/python deploy/render.py
 
 .PHONY: lock
 lock: ## Renew the hash-locked requirements from pyproject.toml

@@ -1,0 +1,123 @@
+"""Writes what the code knows better into the chart.
+
+The webhook's settings in values.schema.json come from webhook/flags.py, the table of README.md from the comments of
+values.yaml. `python charts/generate.py` rewrites both; `--check` ends with 1 and names the file that differs.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import yaml
+
+from webhook import values
+from webhook.flags import SETTINGS, Setting
+
+CHART = Path(__file__).resolve().parent / "token-injector"
+# Flags that the chart gives itself: from its own values, or never, because they make no sense in a cluster.
+GIVEN_BY_CHART = frozenset(
+    {
+        "listen-address",
+        "telemetry-listen-address",
+        "tls-cert-file",
+        "tls-private-key-file",
+        "image",
+        "role-policy",
+        "insecure-http",
+        "service-accounts",
+        "kubeconfig",
+    }
+)
+_BLOCK = re.compile(r"(<!-- generated: values -->\n).*?(<!-- end -->)", re.DOTALL)
+_KEY = re.compile(r"( *)([A-Za-z][A-Za-z-]*):")
+_MARK = "# -- "
+_LONGEST_DEFAULT = 60
+
+
+def schema() -> str:
+    """values.schema.json with the webhook's settings renewed."""
+    whole = json.loads((CHART / "values.schema.json").read_text())
+    settings = whole["properties"]["webhook"]["properties"]["settings"]
+    settings["properties"] = {
+        setting.flag: _property(setting) for setting in SETTINGS if setting.flag not in GIVEN_BY_CHART
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def _property(setting: Setting) -> dict[str, Any]:
+    default = f" (default {setting.default})" if setting.default else ""
+    described = {"description": f"{setting.about}{default}"}
+    form = _form(setting.parse)
+    return {**described, "type": "array", "items": form} if setting.repeatable else {**described, **form}
+
+
+def _form(parse: Any) -> dict[str, Any]:
+    """A value's type, as its parser's annotation says it; what is finer, the webhook says at its start."""
+    bounds = parse.keywords if isinstance(parse, partial) else {}
+    returned = get_type_hints(parse.func if isinstance(parse, partial) else parse).get("return")
+    if parse is values.boolean:
+        return {"type": "boolean"}
+    if returned is int:
+        names = {"least": "minimum", "most": "maximum"}
+        return {"type": "integer", **{names[key]: value for key, value in bounds.items() if key in names}}
+    if get_origin(returned) is Literal:
+        return {"enum": list(get_args(returned))}
+    return {"type": "string"}
+
+
+def readme() -> str:
+    """README.md with its table renewed."""
+    lines = ["| value | default | what it does |", "|---|---|---|"]
+    text = (CHART / "values.yaml").read_text()
+    defaults = yaml.safe_load(text)
+    for path, about in described_values(text):
+        value = defaults
+        for key in path:
+            value = value[key]
+        default = json.dumps(value)
+        shown = f"`{default}`" if len(default) <= _LONGEST_DEFAULT else "see values.yaml"
+        lines.append(f"| `{'.'.join(path)}` | {shown} | {about.replace('|', chr(92) + '|')} |")
+    table = "\n".join(lines) + "\n"
+    return _BLOCK.sub(lambda found: f"{found[1]}{table}{found[2]}", (CHART / "README.md").read_text())
+
+
+def described_values(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Path and comment of each key of values.yaml below a comment that begins with `# -- `."""
+    parents: list[tuple[int, str]] = []
+    about: list[str] = []
+    for line in text.splitlines():
+        comment = line.strip()
+        if comment.startswith(_MARK):
+            about = [comment.removeprefix(_MARK)]
+        elif about and comment.startswith("#"):
+            about.append(comment.removeprefix("#").strip())
+        elif found := _KEY.match(line):
+            depth = len(found[1])
+            parents = [(indent, key) for indent, key in parents if indent < depth] + [(depth, found[2])]
+            if about:
+                yield tuple(key for _, key in parents), " ".join(about)
+            about = []
+
+
+def main() -> int:
+    """Rewrite or check; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; end with 1 if something would change")
+    check = parser.parse_args().check
+    generated = {CHART / "values.schema.json": schema(), CHART / "README.md": readme()}
+    stale = {path: text for path, text in generated.items() if path.read_text() != text}
+    for path, text in stale.items():
+        if check:
+            print(f"{path.relative_to(CHART.parent.parent)} is out of date: run make manifests", file=sys.stderr)
+        else:
+            path.write_text(text)
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

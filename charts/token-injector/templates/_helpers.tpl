@@ -1,0 +1,180 @@
+{{/* The prefix of every name. 46 characters: a CronJob's name, with -certs, may have 52. */}}
+{{- define "token-injector.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains "token-injector" .Release.Name -}}
+{{- .Release.Name | trunc 46 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-token-injector" (.Release.Name | trunc 31 | trimSuffix "-") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Called with (list . KEY): the name of one object, from .Values.names or the prefix and the suffix of its key. */}}
+{{- define "token-injector.named" -}}
+{{- $root := index . 0 -}}
+{{- $key := index . 1 -}}
+{{- $suffixes := dict
+  "deployment" "-webhook"
+  "service" "-webhook"
+  "serviceAccount" "-webhook"
+  "servingSecret" "-webhook-certs"
+  "caSecret" "-webhook-ca"
+  "webhookConfiguration" ""
+  "certsServiceAccount" "-certs"
+  "certsJob" "-certs"
+  "rolePolicy" "-role-policy" -}}
+{{- if not (hasKey $suffixes $key) -}}{{- fail (printf "the chart has no name %q" $key) -}}{{- end -}}
+{{- index $root.Values.names $key | default (printf "%s%s" (include "token-injector.fullname" $root) (get $suffixes $key)) -}}
+{{- end -}}
+
+{{/* The Secret that the webhook mounts, in every certs.mode. */}}
+{{- define "token-injector.servingSecret" -}}
+{{- if eq .Values.certs.mode "existingSecret" -}}
+{{- .Values.certs.existingSecret.name -}}
+{{- else -}}
+{{- include "token-injector.named" (list . "servingSecret") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Called with (list . COMPONENT). */}}
+{{- define "token-injector.selectorLabels" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: token-injector
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* Called with (list . COMPONENT). */}}
+{{- define "token-injector.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "token-injector.selectorLabels" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
+{{- end -}}
+
+{{/* Called with (list . COMPONENT): labels of a pod. The version is not among them: what changes them restarts pods. */}}
+{{- define "token-injector.podLabels" -}}
+{{- $root := index . 0 -}}
+{{ include "token-injector.selectorLabels" . }}
+{{- with $root.Values.podLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Called with (list . IMAGE): a digest wins over a tag, a tag over the chart's appVersion. */}}
+{{- define "token-injector.image" -}}
+{{- $root := index . 0 -}}
+{{- $image := index . 1 -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $image.repository $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $image.repository ($image.tag | default $root.Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What every pod of the release has in its spec: who it runs as, where, and the restricted profile. */}}
+{{- define "token-injector.podSpec" -}}
+enableServiceLinks: false
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile:
+    type: RuntimeDefault
+{{- end -}}
+
+{{/* What every container of the release has. */}}
+{{- define "token-injector.container" -}}
+image: {{ include "token-injector.image" (list . .Values.image) }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+{{- end -}}
+
+{{/*
+Called with (list FLAG VALUE): one argument of the webhook, or one for each item of a list. YAML's numbers arrive as
+floats, which print as 7e+06; the kubelet expands $(NAME) in arguments, and $$( is how it is told not to.
+*/}}
+{{- define "token-injector.flag" -}}
+{{- $flag := index . 0 -}}
+{{- range $value := kindIs "slice" (index . 1) | ternary (index . 1) (list (index . 1)) }}
+{{- $text := kindIs "float64" $value | ternary (int64 $value) $value | toString }}
+- {{ printf "--%s=%s" $flag (replace "$(" "$$(" $text) | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* The names that `certify` and `check` share. */}}
+{{- define "token-injector.certsNames" -}}
+- --service={{ include "token-injector.named" (list . "service") }}
+- --namespace={{ .Release.Namespace }}
+- --secret={{ include "token-injector.named" (list . "servingSecret") }}
+- --ca-secret={{ include "token-injector.named" (list . "caSecret") }}
+- --webhook-configuration={{ include "token-injector.named" (list . "webhookConfiguration") }}
+{{- end -}}
+
+{{/* spec of the Job, and of the CronJob's jobs: make, renew or rotate what is needed. */}}
+{{- define "token-injector.certsJobSpec" -}}
+# A failed run is tried again after 10 s, 20 s, 40 s … and a run that hangs must not block tomorrow's. There is no
+# ttlSecondsAfterFinished: GitOps would take a Job that vanished for drift, and make it again for ever.
+backoffLimit: 6
+activeDeadlineSeconds: 3600
+template:
+  metadata:
+    labels:
+      {{- include "token-injector.podLabels" (list . "certs") | nindent 6 }}
+    {{- with .Values.podAnnotations }}
+    annotations:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+  spec:
+    restartPolicy: OnFailure
+    serviceAccountName: {{ include "token-injector.named" (list . "certsServiceAccount") }}
+    automountServiceAccountToken: true
+    {{- include "token-injector.podSpec" . | nindent 4 }}
+    containers:
+      - name: certs
+        {{- include "token-injector.container" . | nindent 8 }}
+        args:
+          - certify
+          {{- include "token-injector.certsNames" . | nindent 10 }}
+          {{- range .Values.certs.job.extraArgs }}
+          - {{ . | quote }}
+          {{- end }}
+        resources:
+          {{- toYaml .Values.certs.job.resources | nindent 10 }}
+{{- end -}}
+
+{{/* Where the webhook and the cert job may connect to. */}}
+{{- define "token-injector.egress" -}}
+# Neither the API server nor a node's DNS cache is a pod that could be selected.
+- ports:
+    {{- range .Values.networkPolicy.apiServerPorts }}
+    - port: {{ . }}
+      protocol: TCP
+    {{- end }}
+- ports:
+    - port: 53
+      protocol: UDP
+    - port: 53
+      protocol: TCP
+{{- end -}}
