@@ -1,0 +1,127 @@
+"""RBAC and NetworkPolicy: what each service account may do, word for word."""
+
+from typing import Any
+
+import pytest
+
+from tests.chart.charts import CASES, ChartCase, case, of_kind, pod_templates, template
+
+SERVICE_ACCOUNTS = {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "list", "watch"]}
+NODES = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}
+
+
+def rules(one: ChartCase, account: str) -> dict[str, list[dict[str, Any]]]:
+    """What a service account may do: rules by the kind of the role."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for kind in ("Role", "ClusterRole"):
+        roles = {role["metadata"]["name"]: role["rules"] for role in of_kind(one.expected, kind)}
+        for binding in of_kind(one.expected, f"{kind}Binding"):
+            if [subject["name"] for subject in binding["subjects"]] == [account]:
+                assert binding["roleRef"]["kind"] == kind
+                found.setdefault(kind, []).extend(roles[binding["roleRef"]["name"]])
+    return found
+
+
+def test_the_webhook_reads_service_accounts_and_nodes() -> None:
+    """Nothing else, and nothing in its own namespace: its certificate is mounted."""
+    assert rules(case("defaults"), "token-injector-webhook") == {"ClusterRole": [SERVICE_ACCOUNTS, NODES]}
+
+
+def test_nodes_can_be_withheld() -> None:
+    """webhook.watchNodes: false takes the second rule away."""
+    assert rules(case("everything"), "aws-webhook") == {"ClusterRole": [SERVICE_ACCOUNTS]}
+
+
+def test_the_cert_job_writes_two_secrets_and_one_configuration() -> None:
+    """Each by name; only a creation cannot be restricted so."""
+    assert rules(case("defaults"), "token-injector-certs") == {
+        "Role": [
+            {
+                "apiGroups": [""],
+                "resources": ["secrets"],
+                "resourceNames": ["token-injector-webhook-certs", "token-injector-webhook-ca"],
+                "verbs": ["get", "update", "patch"],
+            },
+            {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list"]},
+        ],
+        "ClusterRole": [
+            {
+                "apiGroups": ["admissionregistration.k8s.io"],
+                "resources": ["mutatingwebhookconfigurations"],
+                "resourceNames": ["token-injector"],
+                "verbs": ["get", "update", "patch"],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_webhooks_account_has_no_secret(case: ChartCase) -> None:
+    """In no mode and under no name may the webhook's service account read, list or write a Secret."""
+    (webhook,) = [
+        pod["spec"]["serviceAccountName"] for kind, pod in pod_templates(case.expected) if kind == "Deployment"
+    ]
+    granted = [rule for found in rules(case, webhook).values() for rule in found]
+
+    assert granted
+    assert {resource for rule in granted for resource in rule["resources"]} <= {"serviceaccounts", "nodes"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_rule_has_a_wildcard(case: ChartCase) -> None:
+    """No group, resource or verb is *."""
+    for role in of_kind(case.expected, "Role") + of_kind(case.expected, "ClusterRole"):
+        assert not [rule for rule in role["rules"] for values in rule.values() if "*" in values]
+
+
+@pytest.mark.parametrize("name", ["cert-manager", "cert-manager-issuer", "existing-secret"])
+def test_without_a_cert_job_nobody_writes_secrets(name: str) -> None:
+    """Where another makes the certificate there is neither job nor service account nor role for it."""
+    rendered = case(name).expected
+
+    assert not [m for m in rendered if m["kind"] in {"Job", "CronJob", "Role", "RoleBinding"}]
+    assert len(of_kind(rendered, "ServiceAccount")) == 1
+
+
+def test_network_policies_are_off_by_default() -> None:
+    """A default that cannot name the API server protects little and can refuse every labelled pod."""
+    assert of_kind(case("defaults").expected, "NetworkPolicy") == []
+
+
+def test_telemetry_is_open_to_whom_it_is_given() -> None:
+    """The webhook's port is open to all, the telemetry port to telemetryFrom, to nobody without."""
+    policies = {m["metadata"]["name"]: m["spec"] for m in of_kind(case("everything").expected, "NetworkPolicy")}
+    reviews, telemetry = policies["aws-webhook"]["ingress"]
+    (alone,) = of_kind(
+        template({"networkPolicy": {"enabled": True}, "certs": {"mode": "certManager"}}), "NetworkPolicy"
+    )
+
+    assert "from" not in reviews
+    assert [port["port"] for port in reviews["ports"]] == ["https"]
+    assert [port["port"] for port in telemetry["ports"]] == ["telemetry"]
+    assert telemetry["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    assert [port["port"] for rule in alone["spec"]["ingress"] for port in rule["ports"]] == ["https"]
+
+
+def test_the_cert_job_reaches_api_server_dns_and_replicas() -> None:
+    """Nobody may connect to it; it may ask each replica which certificate it serves."""
+    policies = {m["metadata"]["name"]: m["spec"] for m in of_kind(case("everything").expected, "NetworkPolicy")}
+    policy = policies["aws-certs"]
+
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert "ingress" not in policy
+    assert [[port["port"] for port in rule["ports"]] for rule in policy["egress"]] == [[443], [53, 53], ["https"]]
+    assert policy["egress"][2]["to"] == [{"podSelector": policies["aws-webhook"]["podSelector"]}]
+
+
+@pytest.mark.parametrize("name", ["defaults", "everything", "seed-names"])
+def test_network_policies_select_our_pods(name: str) -> None:
+    """The labels that a policy, the Service and the Deployment select are those of the pods."""
+    rendered = case(name).expected
+    labels = [pod["metadata"]["labels"] for _, pod in pod_templates(rendered)]
+    (service,) = of_kind(rendered, "Service")
+    selectors = [m["spec"]["podSelector"]["matchLabels"] for m in of_kind(rendered, "NetworkPolicy")]
+
+    for selector in [*selectors, service["spec"]["selector"]]:
+        assert any(selector.items() <= found.items() for found in labels)

@@ -1,0 +1,99 @@
+"""values.schema.json: a wrong value is refused before anything is made, and the message names the key."""
+
+import json
+from typing import Any
+
+import pytest
+
+from charts.generate import GIVEN_BY_CHART
+from tests.chart.charts import CHART, template, with_values
+from webhook.flags import SETTINGS
+
+WRONG = {
+    "an unknown key": ({"replicas": 2}, "replicas"),
+    "an unknown key of the webhook": ({"webhook": {"hostNetwork": True}}, "hostNetwork"),
+    "no replica": ({"webhook": {"replicas": 0}}, "/webhook/replicas"),
+    "a port out of range": ({"webhook": {"port": 65536}}, "/webhook/port"),
+    "a port in quotes": ({"webhook": {"port": "8443"}}, "/webhook/port"),
+    "a missing port": ({"webhook": {"port": None}}, "port"),
+    "another failure policy": ({"webhook": {"failurePolicy": "fail"}}, "/webhook/failurePolicy"),
+    "a longer timeout than Kubernetes takes": ({"webhook": {"timeoutSeconds": 31}}, "/webhook/timeoutSeconds"),
+    "an unknown setting": ({"webhook": {"settings": {"volume": "x"}}}, "'volume'"),
+    "a setting of the chart's own": ({"webhook": {"settings": {"listen-address": ":1"}}}, "'listen-address'"),
+    "no TLS": ({"webhook": {"settings": {"insecure-http": True}}}, "'insecure-http'"),
+    "a version that YAML read as a number": (
+        {"webhook": {"settings": {"kubelet-version-floor": 1.3}}},
+        "/webhook/settings/kubelet-version-floor",
+    ),
+    "a setting's other value": ({"webhook": {"settings": {"refresher": "cron"}}}, "/webhook/settings/refresher"),
+    "a setting out of range": ({"webhook": {"settings": {"workers": 65}}}, "/webhook/settings/workers"),
+    "a switch in words": ({"webhook": {"settings": {"json": "yes"}}}, "/webhook/settings/json"),
+    "one value for a list": (
+        {"webhook": {"settings": {"image-pull-secret": "x"}}},
+        "/webhook/settings/image-pull-secret",
+    ),
+    "an unknown certs.mode": ({"certs": {"mode": "inProcess"}}, "/certs/mode"),
+    "an existing Secret without a name": (
+        {"certs": {"mode": "existingSecret", "existingSecret": {"caBundle": "-----BEGIN CERTIFICATE-----"}}},
+        "/certs/existingSecret/name",
+    ),
+    "an existing Secret without its CA": (
+        {"certs": {"mode": "existingSecret", "existingSecret": {"name": "webhook-tls"}}},
+        "/certs/existingSecret/caBundle",
+    ),
+    "an issuer without a name": (
+        {"certs": {"mode": "certManager", "certManager": {"issuerRef": {"kind": "ClusterIssuer"}}}},
+        "'name'",
+    ),
+    "a name that no object can have": ({"names": {"service": "Admission_Webhook"}}, "/names/service"),
+    "an unknown name": ({"names": {"svc": "x"}}, "'svc'"),
+    "a CronJob's name that is too long": ({"names": {"certsJob": "a" * 53}}, "/names/certsJob"),
+    "a digest that is none": ({"image": {"digest": "sha256:12"}}, "/image/digest"),
+    "a tag with a colon": ({"image": {"tag": "a:b"}}, "/image/tag"),
+    "our label on our pods": (
+        {"podLabels": {"admission.token-injector/enabled": "true"}},
+        "admission.token-injector/enabled",
+    ),
+    "a role policy without a list": ({"rolePolicy": {"shop": "*"}}, "/rolePolicy/shop"),
+    "a selector that Kubernetes does not know": (
+        {"selectors": {"objectExpressions": [{"key": "a", "operator": "Equals"}]}},
+        "/selectors/objectExpressions/0/operator",
+    ),
+    "an API server without a port": ({"networkPolicy": {"apiServerPorts": []}}, "/networkPolicy/apiServerPorts"),
+}
+
+
+@pytest.mark.parametrize(("values", "named"), WRONG.values(), ids=WRONG)
+def test_wrong_values_are_refused(values: dict[str, Any], named: str) -> None:
+    """Helm renders nothing and names the key."""
+    finished = with_values(values, "template", "token-injector", str(CHART))
+
+    assert finished.returncode != 0
+    assert finished.stdout == ""
+    assert "values don't meet the specifications of the schema" in finished.stderr
+    assert named in finished.stderr
+
+
+def test_two_listeners_on_one_port_are_refused() -> None:
+    """What a schema cannot say, the template does, and names both keys."""
+    finished = with_values({"webhook": {"port": 9090}}, "template", "token-injector", str(CHART))
+
+    assert finished.returncode != 0
+    assert "webhook.port and webhook.telemetryPort are both 9090" in finished.stderr
+
+
+def test_as_a_part_of_another_chart() -> None:
+    """Helm hands `global` to every subchart; it is taken."""
+    assert template({"global": {"region": "eu"}})
+
+
+def test_every_setting_is_in_the_schema() -> None:
+    """The webhook's flags, less those that the chart gives itself: no more and no fewer, each with its meaning."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    settings = schema["properties"]["webhook"]["properties"]["settings"]
+
+    assert set(settings["properties"]) == {setting.flag for setting in SETTINGS} - GIVEN_BY_CHART
+    assert settings["additionalProperties"] is False
+    for setting in SETTINGS:
+        if setting.flag not in GIVEN_BY_CHART:
+            assert settings["properties"][setting.flag]["description"].startswith(setting.about)
