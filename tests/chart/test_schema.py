@@ -54,7 +54,8 @@ WRONG = {
         {"podLabels": {"admission.token-injector/enabled": "true"}},
         "admission.token-injector/enabled",
     ),
-    "a role policy without a list": ({"rolePolicy": {"shop": "*"}}, "/rolePolicy/shop"),
+    "a role policy without rules": ({"rolePolicy": {"shop": ["*"]}}, "'rules'"),
+    "a rule without roles": ({"rolePolicy": {"rules": [{"name": "a", "namespaces": ["a"]}]}}, "/rolePolicy/rules/0"),
     "a selector that Kubernetes does not know": (
         {"selectors": {"objectExpressions": [{"key": "a", "operator": "Equals"}]}},
         "/selectors/objectExpressions/0/operator",
