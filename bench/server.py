@@ -18,6 +18,7 @@ from webhook.review import Answer, review
 from webhook.reviews import Reviews
 from webhook.server import run
 from webhook.settings import parse_settings
+from webhook.status import Gauges, always_ready
 
 
 class _OneAccount:
@@ -63,10 +64,8 @@ def main() -> int:
     kind, certificate, key = sys.argv[1:]
     reviews = Reviews(
         review=product if kind == "product" else do_nothing,
-        unready=lambda: "",
-        problem=lambda: "",
-        service_accounts=lambda: 1,
-        age=lambda: 0.0,
+        readiness=always_ready,
+        gauges=lambda: Gauges(service_accounts=1, age=0.0),
         stop=lambda: None,
     )
     flags = {"listen-address": ["127.0.0.1:0"], "tls-cert-file": [certificate], "tls-private-key-file": [key]}

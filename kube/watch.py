@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from kube.client import PAGE_SIZE, REQUEST_SECONDS, Client
-from kube.errors import KubeError, UnavailableError
+from kube.errors import ForbiddenError, KubeError, UnavailableError
 from kube.progress import Progress
 
 T = TypeVar("T")
@@ -37,6 +37,8 @@ class Pace:
 
     backoff_first: float = 1.0
     backoff_cap: float = 30.0
+    forbidden_cap: float = 30.0
+    """The cap where RBAC says no: whoever may do without the collection waits for a grant with more patience."""
     watch: float = 300.0
     """A watch is asked to end after once to twice this time, so that replicas do not come back together."""
     silence: float = 90.0
@@ -78,10 +80,15 @@ class Watch(Generic[T]):
         self._heard = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self.problem: str | None = None
+        self.failure: KubeError | None = None
         """Why the collection can't be followed at the moment; None while it is."""
         self.confirmed_at: float | None = None
         """The clock when the API server last said something: a list, an event, a bookmark."""
+
+    @property
+    def problem(self) -> str | None:
+        """The failure in words."""
+        return None if self.failure is None else str(self.failure)
 
     def start(self) -> None:
         """Begin, in the process that will use it: threads do not survive a fork."""
@@ -158,9 +165,9 @@ class Watch(Generic[T]):
             self._heard = True
 
     def _followed(self) -> None:
-        if self.problem is not None:
+        if self.failure is not None:
             logger.info("watch of %s works again", self._path)
-        self.problem = None
+        self.failure = None
 
     def _failed(self, exc: KubeError) -> float:
         """Seconds until the next try: full jitter, doubling, never sooner than the API server asked."""
@@ -168,8 +175,9 @@ class Watch(Generic[T]):
             return 0.0
         if self.problem != str(exc):
             logger.warning("watch of %s interrupted: %s", self._path, exc)
-        self.problem = str(exc)
-        ceiling = min(self._pace.backoff_cap, self._pace.backoff_first * 2.0 ** min(self._failures, 30))
+        self.failure = exc
+        cap = self._pace.forbidden_cap if isinstance(exc, ForbiddenError) else self._pace.backoff_cap
+        ceiling = min(cap, self._pace.backoff_first * 2.0 ** min(self._failures, 30))
         self._failures += 1
         asked = exc.retry_after if isinstance(exc, UnavailableError) else None
         return max(self._random() * ceiling, min(asked or 0.0, self._pace.backoff_cap))

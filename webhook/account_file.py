@@ -42,6 +42,14 @@ class FileServiceAccounts:
         """Accounts in the file."""
         return len(self._accounts)
 
+    @property
+    def unready(self) -> str:
+        """Never: the last good file is in force."""
+        return ""
+
+    def stop(self) -> None:
+        """Nothing was started."""
+
     def age_seconds(self, now: float) -> float | None:
         """Always 0: the file is looked at for each review."""
         del now

@@ -82,6 +82,11 @@ class WatchedServiceAccounts:
         return self._cache.resource_version is not None
 
     @property
+    def unready(self) -> str:
+        """Why accounts are still looked up one by one; "" if they are not. Once it was full, the cache serves on."""
+        return "" if self.synced else f"not yet listed: {self.problem or 'the first list is on its way'}"
+
+    @property
     def problem(self) -> str | None:
         """Why the API server can't be followed now; None while it can."""
         return self._watch.problem

@@ -20,7 +20,8 @@ from webhook.flags import MAX_BODY_BYTES
 from webhook.framing import BodyTooLargeError
 from webhook.log import EventLog, describe_exception
 from webhook.review import Answer, failure
-from webhook.telemetry import Readiness, RendersMetrics, always_ready, create_telemetry_app
+from webhook.status import Readiness, always_ready
+from webhook.telemetry import RendersMetrics, create_telemetry_app
 
 _log = logging.getLogger(__name__)
 

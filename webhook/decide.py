@@ -14,7 +14,7 @@ from webhook import pod as pods
 from webhook import session_name, values
 from webhook.pod import Pod
 from webhook.precedence import AnnotationError, Annotations
-from webhook.settings import NATIVE_SIDECAR_SINCE, Resources, Settings
+from webhook.settings import Resources, Settings
 from webhook.values import Mode, StsRegionalEndpoints
 
 SkipReason = Literal["no_label", "label_false", "eks_skip_label", "no_role"]
@@ -200,8 +200,7 @@ def _shape(gathered: Annotations, pod: Pod, mode: Mode, settings: Settings) -> S
     wanted = gathered.value(keys.REFRESHER, values.refresher, settings.refresher)
     if wanted == "none":
         return "init"
-    native = settings.kubelet_version_floor >= NATIVE_SIDECAR_SINCE
-    if wanted == "native" or (wanted == "auto" and native):
+    if wanted == "native" or (wanted == "auto" and settings.has_native_sidecars):
         return "native"
     if mode == "google" and pods.runs_to_completion(pod):
         gathered.warn("the refresher is an ordinary sidecar here: it keeps this pod from completing; "
@@ -250,12 +249,14 @@ def _refusal(pod: Pod, injection: Injection, settings: Settings, gathered: Annot
             "identity, not its own; "
             f"set hostNetwork to false or the annotation {keys.MODE} to cluster",
         )
-    if injection.shape == "native" and settings.kubelet_version_floor < NATIVE_SIDECAR_SINCE:
-        floor = ".".join(map(str, settings.kubelet_version_floor))
+    if injection.shape == "native" and not settings.has_native_sidecars:
+        floor = settings.kubelet_version_floor
+        known = f"this cluster may have kubelets of {'.'.join(map(str, floor))}" if floor else (
+            "the webhook does not know this cluster's kubelets yet")  # fmt: skip
         return Deny(
             reason="native_sidecar",
-            message=f"{gathered.source(keys.REFRESHER)}: 'native' needs kubelets of 1.29 or newer, and this cluster "
-            f"may have kubelets of {floor}: set {keys.REFRESHER} to auto or sidecar",
+            message=f"{gathered.source(keys.REFRESHER)}: 'native' needs kubelets of 1.29 or newer, and {known}: "
+            f"{'' if floor else 'retry, or '}set {keys.REFRESHER} to auto or sidecar",
         )
     if not settings.image:
         return Deny(

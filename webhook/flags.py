@@ -66,9 +66,9 @@ def _log_level(text: str) -> str:
     return text.lower()
 
 
-def _floor(text: str) -> tuple[int, int]:
-    """Without an API server, Kubernetes' skew rule has nothing to start from: auto is 1.33 here."""
-    return (1, 33) if text == "auto" else values.kubernetes_version(text)
+def _floor(text: str) -> tuple[int, int] | None:
+    """None for auto."""
+    return None if text == "auto" else values.kubernetes_version(text)
 
 
 # An AdmissionReview holds an object and, on update, the old one. The API server takes requests of 3 MiB (its limit is
@@ -146,7 +146,8 @@ _INJECTED = (
         "auto",
         _floor,
         "VERSION",
-        "the oldest kubelet of the cluster, for example 1.28; auto is 1.33",
+        "the oldest kubelet of the cluster, for example 1.28; auto is the lowest among its nodes, or the API server's "
+        "minor less 3 where nodes may not be read, or 1.33 without an API server",
     ),
     Setting(
         "token-wait",

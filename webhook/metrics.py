@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from webhook.decide import DenyReason, Shape, SkipReason
+from webhook.status import Gauges
 
 # A review takes 0.2 ms; a service account looked up live some 10 to 100 ms; the API server gives up after 5 to 10 s.
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -64,6 +65,14 @@ class PrometheusMetrics:
             registry=None,
             multiprocess_mode="livemin",
         )
+        self._floor = Gauge(
+            "token_injector_kubelet_version_floor_info",
+            "1 for the oldest kubelet that is counted on, and where that is known from; 0 for what held before",
+            ("version", "source"),
+            registry=None,
+            multiprocess_mode="livemax",
+        )
+        self._shown_floor: tuple[str, str] | None = None
         build = Gauge("token_injector_build_info", "Always 1", ("version",), registry=None, multiprocess_mode="livemax")
         build.labels(version).set(1)
         for outcome, reasons in _KNOWN_REASONS.items():
@@ -89,13 +98,21 @@ class PrometheusMetrics:
         """A renewed certificate could not be loaded."""
         self._reload_failures.inc()
 
-    def show(self, *, service_accounts: int, age: float | None, not_after: float | None) -> None:
-        """Set the gauges: cached accounts, seconds since the cache was confirmed, the certificate's end since 1970."""
-        self._accounts.set(service_accounts)
-        if age is not None:
-            self._age.set(age)
+    def show(self, gauges: Gauges, *, not_after: float | None) -> None:
+        """Set the gauges; `not_after` is the certificate's end in seconds since 1970."""
+        self._accounts.set(gauges.service_accounts)
+        if gauges.age is not None:
+            self._age.set(gauges.age)
+        self._show_floor((gauges.floor_version, gauges.floor_source))
         if not_after is not None:
             self._not_after.set(not_after)
+
+    def _show_floor(self, floor: tuple[str, str]) -> None:
+        if floor != self._shown_floor:
+            if self._shown_floor is not None:
+                self._floor.labels(*self._shown_floor).set(0)
+            self._floor.labels(*floor).set(1)
+            self._shown_floor = floor
 
     def render(self) -> bytes:
         """All processes' metrics in Prometheus' text format."""

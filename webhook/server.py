@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
@@ -28,7 +29,8 @@ from webhook.app import create_app
 from webhook.listen import ListenError, listen, shown
 from webhook.reviews import Reviews, prepare_reviews
 from webhook.settings import ServerSettings, Settings
-from webhook.telemetry import Readiness, by_listener, create_telemetry_app
+from webhook.status import Readiness
+from webhook.telemetry import by_listener, create_telemetry_app
 from webhook.tls import ServingCertificate, TlsError
 from webhook.worker import Edge, Worker
 
@@ -101,10 +103,6 @@ def memory_folder() -> str:
     """Where small files may be written under a read-only root: every container has /dev/shm."""
     shared = "/dev/shm"  # noqa: S108 - only private folders and unlinked files are made in it
     return shared if os.access(shared, os.W_OK) else tempfile.gettempdir()
-
-
-def _said(parts: Mapping[str, str]) -> dict[str, str]:
-    return {part: reason for part, reason in parts.items() if reason}
 
 
 class _Log(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -193,24 +191,20 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
         return by_listener(app, create_telemetry_app(readiness, metrics), self.edge.telemetry_address[:2])
 
     def _readiness(self, reviews: Reviews) -> Readiness:
-        missing = {"service accounts": reviews.unready()}
+        sources = reviews.readiness()
+        missing = dict(sources.missing)
         if self._certificate and self._certificate.not_after <= time.time():
             missing["certificate"] = f"expired: renew {self._server.tls_cert_file}"
         if self.edge.draining:
             missing["server"] = "stopping"
-        problems = {"service accounts": reviews.problem()}
-        return Readiness(missing=_said(missing), problems=_said(problems))
+        return replace(sources, missing=missing)
 
     def _show_state(self, metrics: "PrometheusMetrics", reviews: Reviews) -> None:
         """Called by the worker's loop once a second."""
         if self._certificate:
             # Also a webhook that gets no new connections shows, and says when it fails to load, a renewed certificate.
             self._certificate.context()
-        metrics.show(
-            service_accounts=reviews.service_accounts(),
-            age=reviews.age(),
-            not_after=self._certificate.not_after if self._certificate else None,
-        )
+        metrics.show(reviews.gauges(), not_after=self._certificate.not_after if self._certificate else None)
 
     def _when_ready(self, _: Arbiter) -> None:
         """In the master, before the workers are forked."""

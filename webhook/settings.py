@@ -15,6 +15,8 @@ from webhook.values import MissingRole, Mode, PullPolicy, Refresher, RefresherPr
 # Kubernetes enables native sidecars by default from here on; an older kubelet runs one as an init container that
 # never ends, and the pod with it.
 NATIVE_SIDECAR_SINCE = (1, 29)
+# Without an API server, Kubernetes' skew rule has nothing to start from.
+OFFLINE_FLOOR = (1, 33)
 
 
 class SettingError(Exception):
@@ -55,11 +57,17 @@ class Settings:
     cluster_name: str
     refresher: Refresher
     refresher_program: RefresherProgram
-    kubelet_version_floor: tuple[int, int]
+    kubelet_version_floor: tuple[int, int] | None
+    """None: not known yet; whatever needs a newer kubelet is not used."""
     token_wait: int
     """Seconds the postStart hook waits for the first token."""
     resources: Resources
     missing_role: MissingRole
+
+    @property
+    def has_native_sidecars(self) -> bool:
+        """Whether every kubelet is known to run native sidecars."""
+        return self.kubelet_version_floor is not None and self.kubelet_version_floor >= NATIVE_SIDECAR_SINCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,8 @@ class ServerSettings:
     insecure_http: bool
     service_accounts_file: str
     kubeconfig: str
+    follows_kubelet_versions: bool
+    """Whether the kubelet version floor is the cluster's to say, where there is an API server."""
     workers: int
     threads: int
     max_body_bytes: int
@@ -148,7 +158,7 @@ def _settings(parsed: Mapping[str, Any], environ: Mapping[str, str]) -> Settings
         cluster_name=parsed["cluster-name"],
         refresher=parsed["refresher"],
         refresher_program=parsed["refresher-program"],
-        kubelet_version_floor=parsed["kubelet-version-floor"],
+        kubelet_version_floor=parsed["kubelet-version-floor"] or OFFLINE_FLOOR,
         token_wait=parsed["token-wait"],
         resources=Resources(
             cpu_request=parsed["injector-cpu-request"],
@@ -169,6 +179,7 @@ def _server_settings(parsed: Mapping[str, Any]) -> ServerSettings:
         insecure_http=parsed["insecure-http"],
         service_accounts_file=parsed["service-accounts"],
         kubeconfig=parsed["kubeconfig"],
+        follows_kubelet_versions=parsed["kubelet-version-floor"] is None,
         workers=parsed["workers"],
         threads=parsed["threads"],
         max_body_bytes=parsed["max-body-bytes"],
@@ -204,7 +215,7 @@ def _check_injected(settings: Settings) -> None:
                 f"--injector-{name}-limit {limit} is less than --injector-{name}-request {request}: "
                 "Kubernetes refuses such a container"
             )
-    if settings.refresher == "native" and settings.kubelet_version_floor < NATIVE_SIDECAR_SINCE:
+    if settings.refresher == "native" and not settings.has_native_sidecars:
         raise SettingError(
             "--refresher=native needs kubelets of 1.29 or newer, and --kubelet-version-floor is older: use auto"
         )

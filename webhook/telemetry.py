@@ -3,39 +3,19 @@
 On the main listener beside the reviews, and alone on `--telemetry-listen-address`, which never speaks TLS.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
 from contract.server import LIVE_PATH, METRICS_PATH, READY_PATH
+from webhook.status import Readiness
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text exposition format
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
-    """Whether this process can serve, part by part."""
-
-    missing: Mapping[str, str]
-    """Part to reason, for each part that is not ready."""
-    problems: Mapping[str, str] = field(default_factory=dict)
-    """Part to what is wrong with it, though it still serves from what it has."""
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether nothing is missing."""
-        return not self.missing
-
-
-def always_ready() -> Readiness:
-    """Nothing is missing."""
-    return Readiness(missing={})
 
 
 class RendersMetrics(Protocol):
@@ -57,8 +37,9 @@ def create_telemetry_app(readiness: Callable[[], Readiness], metrics: RendersMet
     @app.get(READY_PATH)
     def ready() -> tuple[Response, int]:
         found = readiness()
-        problems = {"problems": dict(found.problems)} if found.problems else {}
-        return jsonify(ready=found.is_ready, missing=dict(found.missing), **problems), 200 if found.is_ready else 503
+        parts = {"missing": found.missing, "problems": found.problems, "details": found.details}
+        told = {name: dict(part) for name, part in parts.items() if part or name == "missing"}
+        return jsonify(ready=found.is_ready, **told), 200 if found.is_ready else 503
 
     @app.get(METRICS_PATH)
     def exposition() -> Response:

@@ -153,9 +153,9 @@ def test_worker_that_starts_on_a_broken_file(tmp_path: Path) -> None:
 
     reviews = start_reviews()
 
-    assert (reviews.service_accounts(), reviews.unready()) == (1, "")
+    assert (reviews.gauges().service_accounts, reviews.readiness().missing) == (1, {})
     reviews.review(admission_review({"metadata": {"labels": {ENABLED_LABEL: "true"}}, "spec": {}}))
-    assert str(path) in reviews.problem()
+    assert str(path) in reviews.readiness().problems["service accounts"]
 
 
 def test_written_in_place(tmp_path: Path) -> None:

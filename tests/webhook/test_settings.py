@@ -127,6 +127,8 @@ def test_own_defaults() -> None:
     assert (fields["cpu_request"], fields["cpu_limit"]) == ("5m", None)
     assert (fields["memory_request"], fields["memory_limit"]) == ("16Mi", "64Mi")
     assert fields["kubelet_version_floor"] == (1, 33)
+    assert fields["follows_kubelet_versions"] is True
+    assert parsed({"kubelet-version-floor": ["1.33"]})["follows_kubelet_versions"] is False
     assert fields["max_body_bytes"] == MAX_BODY_BYTES
     assert fields["read_timeout"] == 5.0
     assert fields["session_name"] is None

@@ -66,12 +66,17 @@ class _Handler(BaseHTTPRequestHandler):
         query = {key: values[-1] for key, values in parse_qs(url.query).items()}
         route = _route(url.path)
         resource, namespace, name = route or ("", "", "")
-        verb: Verb = "get" if name else "watch" if query.get("watch") == "true" else "list"
+        is_version = url.path == "/version"
+        verb: Verb = "get" if name or is_version else "watch" if query.get("watch") == "true" else "list"
         self.state.requests.append(Seen(verb=verb, path=url.path, query=query))
         try:
-            refusal = self._refusal(verb, resource, name) if route else Answer(status=404, message="404 page not found")
+            is_served = route or is_version
+            missing = Answer(status=404, message="404 page not found")
+            refusal = self._refusal(verb, resource, name) if is_served else missing
             if refusal is not None:
                 self._status(refusal)
+            elif is_version:
+                self._body(200, json.dumps(dict(self.state.server_version)).encode(), self._fault("get"))
             elif verb == "watch":
                 self._watch(resource, query)
             elif verb == "list":

@@ -49,6 +49,10 @@ class State:
     def __init__(self, tokens: set[str] | None) -> None:
         self.tokens = tokens
         self.forbidden: set[Verb] = set()
+        self.forbidden_resources: set[str] = set()
+        """Those on which RBAC grants no verb at all."""
+        self.server_version: Mapping[str, str] = {"major": "1", "minor": "36", "gitVersion": "v1.36.3"}
+        """The answer to GET /version."""
         self.grants: tuple[Grant, ...] | None = None
         """RBAC; None allows everything that `forbidden` does not name."""
         self.after_write: Callable[[], None] = lambda: None
@@ -73,8 +77,16 @@ class State:
             self.closing = True
             self.changed.notify_all()
 
-    def put(self, namespace: str, name: str, annotations: Mapping[str, str], resource: str = SERVICE_ACCOUNTS) -> None:
-        """Create an object, or change its annotations."""
+    def put(
+        self,
+        namespace: str,
+        name: str,
+        annotations: Mapping[str, str],
+        resource: str = SERVICE_ACCOUNTS,
+        *,
+        fields: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Create an object, or change its annotations; `fields` are the object's beside its metadata."""
         with self.changed:
             collection = self._collection(resource)
             key = f"{namespace}/{name}"
@@ -87,8 +99,8 @@ class State:
                 "annotations": dict(annotations),
                 "managedFields": [{"manager": "scripted", "operation": "Update"}],
             }
-            collection.objects[key] = {"metadata": metadata}
-            self._log(collection, kind, {"metadata": metadata})
+            collection.objects[key] = {"metadata": metadata, **(fields or {})}
+            self._log(collection, kind, collection.objects[key])
 
     def load(self, resource: str, obj: Object) -> None:
         """Store an object as if a client with every right had written it."""
@@ -135,7 +147,7 @@ class State:
 
     def allows(self, verb: Verb, resource: str, name: str) -> bool:
         """Whether RBAC grants the request."""
-        if verb in self.forbidden:
+        if verb in self.forbidden or resource in self.forbidden_resources:
             return False
         return self.grants is None or any(grant.allows(verb, resource, name) for grant in self.grants)
 
@@ -145,7 +157,8 @@ class State:
             collection = self._collection(resource)
             obj = collection.objects.pop(f"{namespace}/{name}", None)
             if obj is not None:
-                self._log(collection, "DELETED", {"metadata": {**obj["metadata"], "resourceVersion": self._next()}})
+                metadata = {**obj["metadata"], "resourceVersion": self._next()}
+                self._log(collection, "DELETED", {**obj, "metadata": metadata})
 
     def compact(self, resource: str = SERVICE_ACCOUNTS) -> None:
         """Forget all history: a watch from before now, and the next page of a list, are answered with 410."""

@@ -16,6 +16,7 @@ from webhook.review import Answer, failure
 from webhook.reviews import Reviews
 from webhook.server import run
 from webhook.settings import ServerSettings
+from webhook.status import Gauges, Readiness, said
 
 DEFAULTS = ServerSettings(
     listen_address="127.0.0.1:0",
@@ -25,6 +26,7 @@ DEFAULTS = ServerSettings(
     insecure_http=False,
     service_accounts_file="",
     kubeconfig="",
+    follows_kubelet_versions=True,
     workers=2,
     threads=4,
     max_body_bytes=7 * 1024 * 1024,
@@ -57,12 +59,14 @@ def review(body: Any) -> Answer:
 def start_reviews(unready_file: str) -> Reviews:
     """Ready unless the file says why not."""
     threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()  # as a watch would
+
+    def unready() -> str:
+        return Path(unready_file).read_text() if unready_file and Path(unready_file).exists() else ""
+
     return Reviews(
         review=review,
-        unready=lambda: Path(unready_file).read_text() if unready_file and Path(unready_file).exists() else "",
-        problem=lambda: "",
-        service_accounts=lambda: 3,
-        age=lambda: 1.5,
+        readiness=lambda: Readiness(missing=said({"service accounts": unready()})),
+        gauges=lambda: Gauges(service_accounts=3, age=1.5, floor_version="1.36", floor_source="nodes"),
         stop=lambda: None,
     )
 
