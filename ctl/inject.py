@@ -15,8 +15,10 @@ from ctl.manifest import Document, read_documents
 from ctl.output import as_diff, as_json, as_patch, as_yaml
 from ctl.render import Rendering, render
 from ctl.streams import STDIN, Streams
-from webhook.decide import Injection
+from webhook.decision import Injection
 from webhook.flags import SERVER_SETTINGS, Setting
+from webhook.role_policy import RolePolicy
+from webhook.role_policy_file import RolePolicyFileError, load_role_policy
 from webhook.settings import SettingError, Settings, parse_settings
 
 _GROUPS = ("what is injected", "what holds where no annotation says otherwise")
@@ -63,9 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Streams) -> int:
     """Read, render, write; returns the exit code. Raises `UsageError`."""
-    settings = _settings(vars(arguments), environ)
-    if [*arguments.filename, *arguments.service_accounts].count(STDIN) > 1:
-        raise UsageError("-f - and --service-accounts -: standard input can be read once: give a file for the other")
+    settings, policy_file = _settings(vars(arguments), environ)
+    if [*arguments.filename, *arguments.service_accounts, policy_file].count(STDIN) > 1:
+        raise UsageError(
+            "-f -, --service-accounts -, --role-policy -: standard input can be read once: give a file for the others"
+        )
+    if policy_file:
+        settings = replace(settings, role_policy=_role_policy(policy_file, streams))
     documents = _read(arguments.filename, "-f", streams)
     accounts = accounts_in(
         [*_read(arguments.service_accounts, "--service-accounts", streams), *documents], arguments.namespace
@@ -90,15 +96,26 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
     return exit_codes.OK
 
 
-def _settings(given: Mapping[str, Sequence[str] | None], environ: Mapping[str, str]) -> Settings:
-    """Of the environment only these settings count: the webhook's GCE_METADATA_HOST is not this machine's."""
+def _settings(given: Mapping[str, Sequence[str] | None], environ: Mapping[str, str]) -> tuple[Settings, str]:
+    """The settings, and the role policy's file.
+
+    Of the environment only these settings count: the webhook's GCE_METADATA_HOST is not this machine's.
+    """
     flags = {setting.flag: list(value) for setting in _SETTINGS if (value := given.get(setting.flag)) is not None}
     known = {setting.variable: environ[setting.variable] for setting in _SETTINGS if setting.variable in environ}
     try:
-        settings = parse_settings(flags, known)[0]
+        settings, server = parse_settings(flags, known)
     except SettingError as exc:
         raise UsageError(str(exc)) from exc
-    return settings if settings.image else replace(settings, image=PLACEHOLDER_IMAGE)
+    image = settings.image or PLACEHOLDER_IMAGE
+    return replace(settings, image=image), server.role_policy_file
+
+
+def _role_policy(name: str, streams: Streams) -> RolePolicy:
+    try:
+        return load_role_policy(streams.read(name, "--role-policy"), "standard input" if name == STDIN else name)
+    except RolePolicyFileError as exc:
+        raise UsageError(f"--role-policy: {exc}") from exc
 
 
 def _injects_container(renderings: Iterable[Rendering]) -> bool:

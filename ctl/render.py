@@ -16,7 +16,7 @@ from ctl.errors import UsageError
 from ctl.manifest import Document
 from ctl.workload import KubernetesObject, objects_of, pointer
 from webhook.account_cache import account_key
-from webhook.decide import Deny, Skip
+from webhook.decision import Deny, Skip
 from webhook.mutate import Mutation, mutate
 from webhook.patch import Operation
 from webhook.pod import service_account_name

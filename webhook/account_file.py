@@ -3,21 +3,17 @@
 A file that has been replaced is read again; a broken one leaves the last good one in force, and says so.
 """
 
-import logging
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from kube.errors import UnexpectedObjectError
-from kube.signature import signature
 from webhook.account_cache import account_key, keep_account
+from webhook.reloaded_file import FileError, ReloadedFile
 
-_log = logging.getLogger(__name__)
 
-
-class AccountFileError(Exception):
-    """The file can't be used; the message names it, the document in it, and what is expected."""
+class AccountFileError(FileError):
+    """A file of service accounts."""
 
 
 class FileServiceAccounts:
@@ -25,22 +21,22 @@ class FileServiceAccounts:
 
     def __init__(self, path: str | Path) -> None:
         """Read it. Raises `AccountFileError`: a start with a broken file must fail."""
-        self._path = Path(path)
-        self._lock = threading.Lock()
-        self._signature = signature(self._path)
-        self._accounts = _read(self._path)
-        self.problem: str | None = None
-        """Why the file as it is now is not in force; None while it is."""
+        expected = "a readable file of ServiceAccount manifests"
+        self._file = ReloadedFile(path, parse_accounts, error=AccountFileError, expected=expected)
 
     def annotations(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """The account's annotations, as far as the webhook reads them; None if the file has no such account."""
-        self._reload()
-        return self._accounts.get(account_key(namespace, name))
+        return self._file.content().get(account_key(namespace, name))
 
     @property
     def size(self) -> int:
         """Accounts in the file."""
-        return len(self._accounts)
+        return len(self._file.content())
+
+    @property
+    def problem(self) -> str | None:
+        """Why the file as it is now is not in force; None while it is."""
+        return self._file.problem
 
     @property
     def unready(self) -> str:
@@ -54,30 +50,6 @@ class FileServiceAccounts:
         """Always 0: the file is looked at for each review."""
         del now
         return 0.0
-
-    def _reload(self) -> None:
-        found = signature(self._path)
-        if found == self._signature:
-            return
-        with self._lock:
-            if found == self._signature:
-                return
-            try:
-                self._accounts, self.problem = _read(self._path), None
-            except AccountFileError as exc:
-                self.problem = str(exc)
-                _log.error("the changed file is not used, the last good one stays: %s", exc)
-            self._signature = found
-
-
-def _read(path: Path) -> dict[str, Mapping[str, str]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as exc:
-        raise AccountFileError(f"{path}: {exc.strerror}: give a readable file of ServiceAccount manifests") from exc
-    except UnicodeDecodeError:
-        raise AccountFileError(f"{path}: not UTF-8: expected YAML") from None  # its text quotes the file
-    return parse_accounts(text, str(path))
 
 
 def parse_accounts(text: str, origin: str) -> dict[str, Mapping[str, str]]:

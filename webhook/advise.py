@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contract import annotations as keys
 from contract import environ
 from webhook import parts
-from webhook.decide import Injection
+from webhook.decision import Injection
 from webhook.env import OVERRIDES, Entry, read_env
 from webhook.pod import Container, Pod, application_containers
 from webhook.settings import Settings

@@ -4,70 +4,19 @@ Pure: pod, service account's annotations and settings in, one frozen decision ou
 stands in the `Injection`; no annotation is read after this.
 """
 
-import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from contract import annotations as keys
 from webhook import pod as pods
 from webhook import session_name, values
+from webhook.decision import BAD_REQUEST, Decision, Deny, Injection, Shape, Skip
 from webhook.pod import Pod
 from webhook.precedence import AnnotationError, Annotations
+from webhook.refuse import refusal
 from webhook.settings import Resources, Settings
 from webhook.values import Mode, StsRegionalEndpoints
 
-SkipReason = Literal["no_label", "label_false", "eks_skip_label", "no_role"]
-DenyReason = Literal[
-    "bad_annotation", "no_role", "host_network", "windows", "native_sidecar", "no_image", "mount_taken"
-]
-Shape = Literal["native", "sidecar", "init"]
-
 GOOGLE_TOKEN_LIFETIME = 3600
-BAD_REQUEST, FORBIDDEN = 400, 403
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Injection:
-    """What the pod shall have."""
-
-    mode: Mode
-    role_arn: str
-    audience: str
-    token_expiration: int
-    """Seconds; cluster mode only."""
-    region: str | None
-    sts_regional_endpoints: StsRegionalEndpoints | None
-    session_name: str
-    session_name_drawn: bool
-    """Drawn for this review: a name that an earlier review drew is as good and stays."""
-    skip_containers: frozenset[str]
-    shape: Shape
-    """Of the refresher; google mode only."""
-    volume_path: str
-    token_file: str
-    resources: Resources
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skip:
-    """The pod stays as it is."""
-
-    reason: SkipReason
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deny:
-    """The pod must not start like this; the message is for its author."""
-
-    reason: DenyReason
-    message: str
-    code: int = FORBIDDEN
-
-
-Decision = Injection | Skip | Deny
 
 
 def opted_out(pod: Pod) -> Skip | None:
@@ -102,7 +51,7 @@ def decide(pod: Pod, namespace: str, account: Mapping[str, str] | None, settings
         injection = _injection(gathered, pod, role_arn, settings, seed)
     except AnnotationError as exc:
         return Deny(reason="bad_annotation", message=str(exc), code=BAD_REQUEST)
-    return _refusal(pod, injection, settings, gathered) or injection
+    return refusal(pod, injection, settings, gathered) or injection
 
 
 def _no_role(gathered: Annotations, settings: Settings, *, exists: bool) -> Decision:
@@ -228,60 +177,3 @@ def _resources(gathered: Annotations, settings: Resources) -> Resources:
                 f"set {request_key} and {limit_key} so that the limit is not the smaller one"
             )
     return resources
-
-
-def _refusal(pod: Pod, injection: Injection, settings: Settings, gathered: Annotations) -> Deny | None:
-    """What makes an otherwise well-formed injection impossible."""
-    if pods.is_windows(pod):
-        return Deny(
-            reason="windows",
-            message=f"{gathered.pod_place}: spec.os or spec.nodeSelector asks for Windows, and what is injected works "
-            "on Linux nodes only: "
-            f"remove the label {keys.ENABLED_LABEL} and give the pod credentials in another way",
-        )
-    taken = _taken_mount(pod, injection, settings, gathered)
-    if taken or injection.mode == "cluster":
-        return taken
-    if pod["spec"].get("hostNetwork"):
-        return Deny(
-            reason="host_network",
-            message=f"{gathered.pod_place}: spec.hostNetwork is true: in google mode such a pod gets the node's Google "
-            "identity, not its own; "
-            f"set hostNetwork to false or the annotation {keys.MODE} to cluster",
-        )
-    if injection.shape == "native" and not settings.has_native_sidecars:
-        floor = settings.kubelet_version_floor
-        known = f"this cluster may have kubelets of {'.'.join(map(str, floor))}" if floor else (
-            "the webhook does not know this cluster's kubelets yet")  # fmt: skip
-        return Deny(
-            reason="native_sidecar",
-            message=f"{gathered.source(keys.REFRESHER)}: 'native' needs kubelets of 1.29 or newer, and {known}: "
-            f"{'' if floor else 'retry, or '}set {keys.REFRESHER} to auto or sidecar",
-        )
-    if not settings.image:
-        return Deny(
-            reason="no_image",
-            message=f"{gathered.source(keys.MODE)}: google mode injects a container, and the webhook was started "
-            f"without --image: ask its operator to set it, or set {keys.MODE} to cluster",
-        )
-    return None
-
-
-def _taken_mount(pod: Pod, injection: Injection, settings: Settings, gathered: Annotations) -> Deny | None:
-    for _, _, container in pods.application_containers(pod, injection.skip_containers):
-        for mount in container.get("volumeMounts") or ():
-            if mount.get("name") != settings.volume_name and _is_within(mount.get("mountPath"), injection.volume_path):
-                return Deny(
-                    reason="mount_taken",
-                    message=f"{gathered.pod_place}: container {container['name']!r} mounts volume "
-                    f"{mount.get('name')!r} at {mount['mountPath']!r}, where the token goes: mount it elsewhere, set "
-                    f"the annotation {keys.VOLUME_PATH}, or, if another webhook (such as gtoken) left it in a pod that "
-                    "was copied, remove this mount, its volume and its AWS_ variables from the manifest",
-                )
-    return None
-
-
-def _is_within(mount_path: object, folder: str) -> bool:
-    """Whether a mount stands at the folder or in it; no runtime can make a mount point in a read-only one."""
-    path = "/" + posixpath.normpath(f"/{mount_path}").lstrip("/")
-    return path == folder or path.startswith(f"{folder}/")

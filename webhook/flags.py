@@ -201,6 +201,13 @@ _DECIDED = (
         "ANSWER",
         "to a labelled pod whose service account names no role: allow it unchanged with a warning, or deny it",
     ),
+    Setting(
+        "role-policy",
+        "",
+        _text,
+        "FILE",
+        "YAML rules that say which namespaces may use which roles; others are denied; reloaded when it changes",
+    ),
 )
 _ACCOUNTS = (
     Setting(

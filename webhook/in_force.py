@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from webhook.kubelet_version import Version, shown
+from webhook.role_policy import RolePolicy
 from webhook.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -17,15 +18,23 @@ _log = logging.getLogger(__name__)
 class SettingsInForce:
     """Called for each review, by many threads."""
 
-    def __init__(self, settings: Settings, *, floor: Callable[[], Version | None]) -> None:
-        """`floor` gives the kubelet version floor of this moment; both must cost next to nothing."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        floor: Callable[[], Version | None],
+        role_policy: Callable[[], RolePolicy | None],
+    ) -> None:
+        """`floor` and `role_policy` give those of this moment, and must cost next to nothing."""
         self._floor = floor
+        self._role_policy = role_policy
         self._held = settings
 
     def __call__(self) -> Settings:
         """The settings that hold now."""
-        held, floor = self._held, self._floor()
+        held, floor, role_policy = self._held, self._floor(), self._role_policy()
         if floor != held.kubelet_version_floor:
             _log.info("kubelet version floor: %s", shown(floor) or "not known")
-            self._held = held = replace(held, kubelet_version_floor=floor)
+        if floor != held.kubelet_version_floor or role_policy is not held.role_policy:
+            self._held = held = replace(held, kubelet_version_floor=floor, role_policy=role_policy)
         return held

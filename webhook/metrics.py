@@ -9,7 +9,7 @@ from typing import Final, get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from webhook.decide import DenyReason, Shape, SkipReason
+from webhook.decision import DenyReason, Shape, SkipReason
 from webhook.status import Gauges
 
 # A review takes 0.2 ms; a service account looked up live some 10 to 100 ms; the API server gives up after 5 to 10 s.
@@ -73,6 +73,14 @@ class PrometheusMetrics:
             multiprocess_mode="livemax",
         )
         self._shown_floor: tuple[str, str] | None = None
+        self._policy_failures = Counter(
+            "token_injector_role_policy_reload_failures",
+            "Changed role policies that could not be used",
+            registry=None,
+        )
+        self._shown_policy_failures = 0
+        # Made where there is a policy: a gauge begins with 0, and a policy of 1970 is an alert.
+        self._policy_loaded_at: Gauge | None = None
         build = Gauge("token_injector_build_info", "Always 1", ("version",), registry=None, multiprocess_mode="livemax")
         build.labels(version).set(1)
         for outcome, reasons in _KNOWN_REASONS.items():
@@ -103,6 +111,11 @@ class PrometheusMetrics:
         self._accounts.set(gauges.service_accounts)
         if gauges.age is not None:
             self._age.set(gauges.age)
+        self._policy_failures.inc(gauges.role_policy_failures - self._shown_policy_failures)
+        self._shown_policy_failures = gauges.role_policy_failures
+        if gauges.role_policy_loaded_at is not None:
+            self._policy_loaded_at = self._policy_loaded_at or _policy_gauge()
+            self._policy_loaded_at.set(gauges.role_policy_loaded_at)
         self._show_floor((gauges.floor_version, gauges.floor_source))
         if not_after is not None:
             self._not_after.set(not_after)
@@ -119,6 +132,15 @@ class PrometheusMetrics:
         registry = CollectorRegistry()
         MultiProcessCollector(registry, path=self._folder)  # type: ignore[no-untyped-call]  # the library's
         return generate_latest(registry)
+
+
+def _policy_gauge() -> Gauge:
+    return Gauge(
+        "token_injector_role_policy_loaded_timestamp_seconds",
+        "When the role policy in force was loaded, seconds since 1970",
+        registry=None,
+        multiprocess_mode="livemin",
+    )
 
 
 def forget_process(pid: int, folder: str) -> None:

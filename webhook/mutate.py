@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from webhook.advise import advise
-from webhook.decide import Decision, Injection, Skip, decide
+from webhook.decide import decide
+from webhook.decision import Decision, Injection, Skip
 from webhook.patch import Operation
 from webhook.pod import Pod
 from webhook.settings import Settings

@@ -7,7 +7,7 @@ Pure literals: reading this file is reading the YAML that appears in the pod. In
 from typing import Any
 
 from contract import environ, pod
-from webhook.decide import Injection
+from webhook.decision import Injection
 from webhook.settings import Resources, Settings
 
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from webhook.decide import BAD_REQUEST, Deny, Injection, Skip, opted_out
+from webhook.decide import opted_out
+from webhook.decision import BAD_REQUEST, Deny, Injection, Skip
 from webhook.mutate import Mutation, mutate
 from webhook.pod import Pod, display_name, service_account_name
 from webhook.settings import Settings

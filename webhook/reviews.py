@@ -18,10 +18,11 @@ from webhook.in_force import SettingsInForce
 from webhook.kubelet_version import Floor, GivenFloor, Version, shown
 from webhook.nodes import WatchedNodes
 from webhook.review import Answer, ServiceAccounts, review
+from webhook.role_policy import RolePolicy
 from webhook.settings import ServerSettings, Settings
 from webhook.status import Gauges, Readiness, said
 
-_ACCOUNTS, _FLOOR = "service accounts", "kubelet version floor"
+_ACCOUNTS, _FLOOR, _POLICY = "service accounts", "kubelet version floor", "role policy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +70,45 @@ class _Floors(_Source, Protocol):
         """The floor and where it comes from."""
 
 
+class _Policies(_Source, Protocol):
+    @property
+    def policy(self) -> RolePolicy:
+        """The policy, for every review."""
+
+    @property
+    def text(self) -> str:
+        """For people."""
+
+    @property
+    def loaded_at(self) -> float:
+        """Seconds since 1970."""
+
+    @property
+    def failures(self) -> int:
+        """Changed policies that could not be used."""
+
+
 def prepare_reviews(settings: Settings, server: ServerSettings, environ: Mapping[str, str]) -> Callable[[], Reviews]:
-    """What makes the reviews in each worker. Raises `AccountFileError` and `ConnectionConfigError`."""
+    """What makes the reviews in each worker.
+
+    Raises `AccountFileError`, `RolePolicyFileError` and `ConnectionConfigError`.
+    """
+    policies = _policies(server)
     if server.service_accounts_file:
         # Each worker has a copy of its own by the fork. One that is started later, when the file is broken, has this.
         accounts = FileServiceAccounts(server.service_accounts_file)
-        return lambda: _reviews(settings, accounts, _given_floor(settings, server))
+        return lambda: _reviews(settings, accounts, _given_floor(settings, server), policies)
     kubeconfig = server.kubeconfig
     connection = from_kubeconfig(kubeconfig) if kubeconfig else in_cluster(environ, clock=time.monotonic)
-    return lambda: _from_cluster(settings, server, connection)
+    return lambda: _from_cluster(settings, server, connection, policies)
+
+
+def _policies(server: ServerSettings) -> _Policies | None:
+    if not server.role_policy_file:
+        return None
+    from webhook.role_policy_file import FileRolePolicy  # noqa: PLC0415 - YAML only where it is needed
+
+    return FileRolePolicy(server.role_policy_file)
 
 
 def _given_floor(settings: Settings, server: ServerSettings) -> GivenFloor:
@@ -88,35 +119,44 @@ def _given_floor(settings: Settings, server: ServerSettings) -> GivenFloor:
     return GivenFloor(Floor(version=settings.kubelet_version_floor, source="fixed", reason=reason))
 
 
-def _from_cluster(settings: Settings, server: ServerSettings, connection: Connection) -> Reviews:
+def _from_cluster(
+    settings: Settings, server: ServerSettings, connection: Connection, policies: _Policies | None
+) -> Reviews:
     limits = LookupLimits.for_threads(server.threads)
     accounts = WatchedServiceAccounts(connection, clock=time.monotonic, random=random.random, limits=limits)
     accounts.start()
     if not server.follows_kubelet_versions:
-        return _reviews(settings, accounts, _given_floor(settings, server))
+        return _reviews(settings, accounts, _given_floor(settings, server), policies)
     nodes = WatchedNodes(connection, clock=time.monotonic, random=random.random)
     nodes.start()
-    return _reviews(settings, accounts, nodes)
+    return _reviews(settings, accounts, nodes, policies)
 
 
-def _reviews(settings: Settings, accounts: _Accounts, floors: _Floors) -> Reviews:
-    in_force = SettingsInForce(settings, floor=lambda: floors.version)
-    sources: Mapping[str, _Source] = {_ACCOUNTS: accounts, _FLOOR: floors}
+def _reviews(settings: Settings, accounts: _Accounts, floors: _Floors, policies: _Policies | None) -> Reviews:
+    in_force = SettingsInForce(
+        settings, floor=lambda: floors.version, role_policy=lambda: policies.policy if policies else None
+    )
+    sources: dict[str, _Source] = {_ACCOUNTS: accounts, _FLOOR: floors}
+    if policies:
+        sources[_POLICY] = policies
 
     def readiness() -> Readiness:
         return Readiness(
             missing=said({name: source.unready for name, source in sources.items()}),
             problems=said({name: source.problem for name, source in sources.items()}),
-            details={_FLOOR: floors.floor.text},
+            details=said({_FLOOR: floors.floor.text, _POLICY: policies.text if policies else ""}),
         )
 
     def gauges() -> Gauges:
+        in_force()  # a webhook that gets no reviews notices changes too
         floor = floors.floor
         return Gauges(
             service_accounts=accounts.size,
             age=accounts.age_seconds(time.monotonic()),
             floor_version=shown(floor.version),
             floor_source=floor.source,
+            role_policy_loaded_at=policies.loaded_at if policies else None,
+            role_policy_failures=policies.failures if policies else 0,
         )
 
     def stop() -> None:

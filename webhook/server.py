@@ -27,6 +27,7 @@ from webhook import log
 from webhook.account_file import AccountFileError
 from webhook.app import create_app
 from webhook.listen import ListenError, listen, shown
+from webhook.reloaded_file import FileError
 from webhook.reviews import Reviews, prepare_reviews
 from webhook.settings import ServerSettings, Settings
 from webhook.status import Readiness
@@ -60,6 +61,9 @@ def serve(settings: Settings, server: ServerSettings, environ: Mapping[str, str]
         start_reviews = prepare_reviews(settings, server, environ)
     except AccountFileError as exc:
         _log.critical("--service-accounts: %s", exc)
+        return exit_codes.USAGE
+    except FileError as exc:
+        _log.critical("--role-policy: %s", exc)
         return exit_codes.USAGE
     except ConnectionConfigError as exc:
         _log.critical("%s (--kubeconfig names one; --service-accounts reads a file and needs no API server)", exc)

@@ -10,6 +10,7 @@ from typing import Any
 from contract.environ import GCE_METADATA_HOST
 from webhook import values
 from webhook.flags import SETTINGS, Setting
+from webhook.role_policy import RolePolicy
 from webhook.values import MissingRole, Mode, PullPolicy, Refresher, RefresherProgram, StsRegionalEndpoints
 
 # Kubernetes enables native sidecars by default from here on; an older kubelet runs one as an init container that
@@ -63,6 +64,8 @@ class Settings:
     """Seconds the postStart hook waits for the first token."""
     resources: Resources
     missing_role: MissingRole
+    role_policy: RolePolicy | None
+    """None: any role may be used anywhere. Read from its file by whoever serves."""
 
     @property
     def has_native_sidecars(self) -> bool:
@@ -81,6 +84,7 @@ class ServerSettings:
     insecure_http: bool
     service_accounts_file: str
     kubeconfig: str
+    role_policy_file: str
     follows_kubelet_versions: bool
     """Whether the kubelet version floor is the cluster's to say, where there is an API server."""
     workers: int
@@ -167,6 +171,7 @@ def _settings(parsed: Mapping[str, Any], environ: Mapping[str, str]) -> Settings
             memory_limit=parsed["injector-memory-limit"],
         ),
         missing_role=parsed["missing-role"],
+        role_policy=None,
     )
 
 
@@ -179,6 +184,7 @@ def _server_settings(parsed: Mapping[str, Any]) -> ServerSettings:
         insecure_http=parsed["insecure-http"],
         service_accounts_file=parsed["service-accounts"],
         kubeconfig=parsed["kubeconfig"],
+        role_policy_file=parsed["role-policy"],
         follows_kubelet_versions=parsed["kubelet-version-floor"] is None,
         workers=parsed["workers"],
         threads=parsed["threads"],

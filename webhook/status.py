@@ -46,3 +46,7 @@ class Gauges:
     """1.33; "" while it is not known."""
     floor_source: str = ""
     """From a closed vocabulary (`kubelet_version.Source`)."""
+    role_policy_loaded_at: float | None = None
+    """Seconds since 1970; None where there is no policy."""
+    role_policy_failures: int = 0
+    """Changed policies that could not be used, since the start."""

@@ -10,7 +10,7 @@ from typing import Any
 from contract import environ
 from webhook import parts, session_name
 from webhook.amended import is_amended
-from webhook.decide import Injection
+from webhook.decision import Injection
 from webhook.env import INJECTED_VARIABLES, ContainerEnv, Entry, read_env
 from webhook.patch import Operation, add, append, remove_all, replace
 from webhook.pod import INJECTED_CONTAINERS, Container, ContainerList, Pod, application_containers, containers

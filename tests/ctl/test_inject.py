@@ -303,6 +303,22 @@ def test_denials_are_named_and_nothing_is_written() -> None:
     assert lines[3] == "nothing was written: 2 of 3 would be denied"
 
 
+def test_the_role_policy_is_the_webhooks(tmp_path: Path) -> None:
+    """The operator's file denies here what it denies in the cluster, and lets through what it allows."""
+    policy = tmp_path / "policy.yaml"
+    rule = {"name": "shop", "namespaces": ["shop"], "roles": ["arn:aws:iam::123456789012:role/w*"]}
+    policy.write_text(yaml.safe_dump({"rules": [rule]}))
+
+    allowed = inject(manifest("Deployment"), flags=(f"--role-policy={policy}",))
+    policy.write_text(yaml.safe_dump({"rules": [{**rule, "namespaces": ["other"]}]}))
+    denied = inject(manifest("Deployment"), flags=(f"--role-policy={policy}",))
+
+    assert allowed.code == 0
+    assert (denied.code, denied.out) == (1, "")
+    assert "Deployment/shop/web: denied: service account shop/web, annotation amazonaws.com/role-arn: " in denied.err
+    assert f"does not allow the role {ROLE} in namespace shop: no rule covers this namespace" in denied.err
+
+
 def test_a_missing_image_is_a_placeholder() -> None:
     """A name that resolves nowhere stands in, with a warning; cluster mode has no container and says nothing."""
     without = inject(manifest("Pod"), image=None)
@@ -350,7 +366,10 @@ TWO_ACCOUNTS = f"{PLAIN_ACCOUNT}---\n{BAD_ACCOUNT.replace('arn: 1', 'arn: x')}"
     ("argv", "stdin", "message"),
     [
         (("-f", "-", "--mode=gogle"), "", "--mode: 'gogle' is not valid: expected google or cluster"),
-        (("-f", "-", "--service-accounts", "-"), "", "-f - and --service-accounts -: standard input can be read once"),
+        (("-f", "-", "--service-accounts", "-"), "", "-f -, --service-accounts -, --role-policy -: standard"),
+        (("-f", "-", "--role-policy=-"), "", "-f -, --service-accounts -, --role-policy -: standard input can be read"),
+        (("-f", "-", "--role-policy=none.yaml"), "", "--role-policy: none.yaml: No such file or directory"),
+        (("-f", "missing.yaml", "--role-policy=-"), "rules: []", "--role-policy: standard input: rules: the list is"),
         (("-f", "missing.yaml"), "", "-f: missing.yaml: No such file or directory: give a file that can be read, or -"),
         (("-f", "-"), "- a\n", "standard input: it is no Kubernetes object: expected apiVersion, kind, metadata"),
         (("-f", "-"), "a: [\n", "standard input: line 2, column 1: "),

@@ -1,12 +1,13 @@
 """What the webhook's tests share as plain data: the golden cases, and a review of a pod."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from webhook.role_policy_file import load_role_policy
 from webhook.settings import Settings, parse_settings
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -18,7 +19,7 @@ IMAGE = "registry.example/token-injector:1.0"
 class GoldenCase:
     """A folder: pod.yaml, service-account.yaml, settings.yaml in; expected.yaml and warnings.txt, or denied.txt, out.
 
-    settings.yaml maps flags to values.
+    settings.yaml maps flags to values; role-policy.yaml is the file that --role-policy names.
     """
 
     folder: Path
@@ -47,7 +48,11 @@ class GoldenCase:
             flag: [str(item) for item in value] if isinstance(value, list) else [str(value)]
             for flag, value in flags.items()
         }
-        return parse_settings({"image": [IMAGE], **given}, {})[0]
+        settings = parse_settings({"image": [IMAGE], **given}, {})[0]
+        policy = self.folder / "role-policy.yaml"
+        if not policy.exists():
+            return settings
+        return replace(settings, role_policy=load_role_policy(policy.read_text(), policy.name))
 
 
 @functools.cache

@@ -15,7 +15,7 @@ import yaml
 
 from tests.webhook.cases import UID, GoldenCase, admission_review, golden_cases
 from webhook.app import create_app
-from webhook.decide import Deny
+from webhook.decision import Deny
 from webhook.mutate import mutate
 from webhook.review import review
 
@@ -114,5 +114,6 @@ def test_cases_are_complete(case: GoldenCase) -> None:
     names = {path.name for path in case.folder.iterdir()}
 
     assert (case.folder / "pod.yaml").read_text().startswith("# ")
-    assert names <= {"pod.yaml", "service-account.yaml", "settings.yaml", "expected.yaml", "denied.txt", WARNINGS}
+    given = {"pod.yaml", "service-account.yaml", "settings.yaml", "role-policy.yaml"}
+    assert names <= {*given, "expected.yaml", "denied.txt", WARNINGS}
     assert len(names & {"expected.yaml", "denied.txt"}) == 1

@@ -15,7 +15,8 @@ from contract.annotations import (
     VOLUME_PATH,
 )
 from tests.webhook.cases import GoldenCase, golden_cases
-from webhook.decide import Deny, decide
+from webhook.decide import decide
+from webhook.decision import Deny
 from webhook.precedence import Annotations
 from webhook.settings import Settings
 
@@ -46,6 +47,12 @@ WORDS: dict[str, tuple[str, ...]] = {
         "admission.token-injector/memory-request",
     ),
     "session-name-without-cluster-name": (ACCOUNT, "session-name", "'{cluster}.{namespace}'", "--cluster-name"),
+    "role-policy-covers-no-namespace": (ACCOUNT, ROLE_ARN, "role/shop/orders", "namespace shop", "no rule", "operator"),
+    "role-policy-refuses": (
+        *(ACCOUNT, EKS_ROLE_ARN, "role/payments/admin", "namespace shop", "operator"),
+        *("rule 'shop' allows", "role/shop/*", "rule 'everyone' allows", "role/guest"),
+    ),
+    "role-policy-refuses-own-variable": (POD, "'app'", "AWS_ROLE_ARN", "namespace shop", "rule 'shop'", "operator"),
     "session-name-too-short": (ACCOUNT, "session-name", "'x'", "2 characters"),
 }
 

@@ -14,9 +14,11 @@ from contract.annotations import ENABLED_LABEL, REFRESHER, ROLE_ARN
 from demo.fakes.api_server import ApiServer
 from demo.fakes.api_server.script import Answer, Compact, Hang, Play
 from kube.config import Connection, TokenFile
+from kube.errors import ForbiddenError, UnavailableError
 from kube.watch import Pace
 from tests.kube.following import wait_until
-from webhook.decide import Deny, Injection, decide
+from webhook.decide import decide
+from webhook.decision import Deny, Injection
 from webhook.in_force import SettingsInForce
 from webhook.nodes import PACE, WatchedNodes
 from webhook.settings import Settings
@@ -141,8 +143,6 @@ def test_nodes_are_forbidden_then_granted(
 
 def test_forbidden_is_asked_for_rarely(connection: Connection) -> None:
     """Tries after a refusal by RBAC become as rare as one in five minutes; after an outage they stay frequent."""
-    from kube.errors import ForbiddenError, UnavailableError  # noqa: PLC0415 - of this test alone
-
     watch = WatchedNodes(connection, clock=float, random=lambda: 1.0, pace=PACE)._watch
     delays = [watch._failed(ForbiddenError("x")) for _ in range(10)]
     assert delays == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]
@@ -238,7 +238,7 @@ def test_settings_follow(make_settings: object) -> None:
     """Review by review `refresher: auto` takes the shape that the floor of this moment allows."""
     base: Settings = make_settings()  # type: ignore[operator]  # the fixture's function
     floor: tuple[int, int] | None = None
-    in_force = SettingsInForce(base, floor=lambda: floor)
+    in_force = SettingsInForce(base, floor=lambda: floor, role_policy=lambda: None)
 
     def shape() -> str:
         decision = decide(POD, "shop", ROLE, in_force(), seed="uid")
@@ -265,7 +265,7 @@ def test_native_is_denied(floor: tuple[int, int] | None, words: str, settings: S
     """Who asks for a native sidecar where it may not run is told which kubelets there are, or to retry."""
     pod = {**POD, "metadata": {**POD["metadata"], "annotations": {REFRESHER: "native"}}}
 
-    decision = decide(pod, "shop", ROLE, SettingsInForce(settings, floor=lambda: floor)(), seed="uid")
+    decision = decide(pod, "shop", ROLE, replace(settings, kubelet_version_floor=floor), seed="uid")
 
     assert isinstance(decision, Deny)
     assert decision.reason == "native_sidecar"

@@ -17,7 +17,7 @@ from contract.pod import VOLUME_NAME
 from tests.webhook import strategies
 from tests.webhook.cases import admission_review
 from tests.webhook.strategies import NAMESPACE, Pod
-from webhook.decide import Deny, Injection, Skip
+from webhook.decision import Deny, Injection, Skip
 from webhook.env import INJECTED_VARIABLES
 from webhook.mutate import Mutation, mutate
 from webhook.pod import CONTAINER_LISTS, INJECTED_CONTAINERS

@@ -58,6 +58,7 @@ GIVEN: dict[str, tuple[str, str, object]] = {
     "session-name": ("{namespace}", "session_name", "{namespace}"),
     "cluster-name": ("prod", "cluster_name", "prod"),
     "missing-role": ("deny", "missing_role", "deny"),
+    "role-policy": ("policy.yaml", "role_policy_file", "policy.yaml"),
     "service-accounts": ("accounts.yaml", "service_accounts_file", "accounts.yaml"),
     "kubeconfig": ("config", "kubeconfig", "config"),
     "workers": ("4", "workers", 4),

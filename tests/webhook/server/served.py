@@ -26,6 +26,7 @@ DEFAULTS = ServerSettings(
     insecure_http=False,
     service_accounts_file="",
     kubeconfig="",
+    role_policy_file="",
     follows_kubelet_versions=True,
     workers=2,
     threads=4,
@@ -66,7 +67,14 @@ def start_reviews(unready_file: str) -> Reviews:
     return Reviews(
         review=review,
         readiness=lambda: Readiness(missing=said({"service accounts": unready()})),
-        gauges=lambda: Gauges(service_accounts=3, age=1.5, floor_version="1.36", floor_source="nodes"),
+        gauges=lambda: Gauges(
+            service_accounts=3,
+            age=1.5,
+            floor_version="1.28" if unready() else "1.36",
+            floor_source="nodes",
+            role_policy_loaded_at=100.0,
+            role_policy_failures=2,
+        ),
         stop=lambda: None,
     )
 

@@ -160,8 +160,25 @@ def test_metrics_are_sums_over_processes(start: Start) -> None:
     assert running.metric("token_injector_bugs_total") == 0
     assert running.metric("token_injector_service_accounts") == 3
     assert running.metric("token_injector_service_accounts_age_seconds") == 1.5
+    assert running.metric("token_injector_role_policy_reload_failures_total") == 4
+    assert running.metric("token_injector_role_policy_loaded_timestamp_seconds") == 100
     assert running.metric('token_injector_build_info{version="1.2.3"}') == 1
     assert 0 < running.metric("token_injector_certificate_not_after_seconds") - time.time() < 2 * 86400
+
+
+def test_floor_is_a_label(start: Start) -> None:
+    """The version that holds has the value 1, what held before 0: an alert looks for a version below its own."""
+    running = start(workers=1)
+    now, before = (
+        f'token_injector_kubelet_version_floor_info{{source="nodes",version="{v}"}}' for v in ("1.28", "1.36")
+    )
+    assert running.metric(before) == 1
+    running.unready_file.write_text("the floor falls")
+    deadline = time.monotonic() + 10
+    while running.metric(before):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert running.metric(now) == 1
 
 
 def test_unready_until_service_accounts_are_there(start: Start) -> None:
