@@ -25,12 +25,13 @@ demo: venv launcher ## Run the main job on this machine: review, patched pod, to
 
 .PHONY: test
 test: venv launcher ## Run every test; those that look at the clock one by one, after the others
-	$(PYTEST) -n auto -m "not alone and not images"
+	$(PYTEST) -n auto -m "not alone and not cluster and not images"
 	$(PYTEST) -m alone
+	@echo "left out: tests/images (make images-check, needs a builder of images) and tests/e2e (make e2e, needs a cluster)"
 
 .PHONY: unit
 unit: venv ## Run the quick tests only
-	$(PYTEST) -n auto -m "not slow and not images"
+	$(PYTEST) -n auto -m "not slow and not cluster and not images"
 
 .PHONY: check
 check: lint test ## Run what CI runs: linters, types, import rule, tests
@@ -50,6 +51,18 @@ lint: venv ## Ruff, mypy, import-linter, shellcheck, hadolint, helm lint, genera
 .PHONY: bench
 bench: venv launcher ## Measure ratios against named floors; fails over a bound (needs valgrind)
 	$(BIN)/python -m bench
+
+.PHONY: e2e
+e2e: venv ## Run the tests on the cluster of KUBECONFIG (needs kubectl, helm and `make images`)
+	$(PYTEST) tests/e2e -m cluster
+
+.PHONY: faults
+faults: venv ## Break the cluster of KUBECONFIG row by row and count what is lost; FAULTS=--quick for CI's rows
+	$(BIN)/python -m bench.faults $(FAULTS)
+
+.PHONY: bench-node
+bench-node: venv ## Measure a pod's start and a sleeping sidecar's memory on the cluster of KUBECONFIG
+	$(BIN)/python -m bench.node
 
 .PHONY: fuzz
 fuzz: venv ## Fuzz the launcher's parsers for SECONDS_TO_FUZZ, and prove that a planted bug is found (needs clang)

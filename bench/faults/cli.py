@@ -1,0 +1,112 @@
+"""`python -m bench.faults`: breaks a real cluster row by row, writes JSON, ends with 1 if anything was lost."""
+
+import argparse
+import datetime as dt
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.faults.result import Result, as_json
+from bench.faults.rows import ROWS, Row
+from bench.faults.world import Calls, FaultError, World, world
+from demo.cluster.kubectl import ClusterError, kubectl, listed
+from demo.cluster.load import load
+from demo.cluster.release import Images
+
+EXAMPLE = """example:
+  python -m bench.faults --quick
+  python -m bench.faults "token volume full" "metadata server: 503"
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run what is asked for, or all; the exit code."""
+    names = [row.name for row in ROWS]
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.faults",
+        description=__doc__,
+        epilog=f"{EXAMPLE}\nrows:\n" + "".join(f"  {name}\n" for name in names),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="all of them where none is named")
+    parser.add_argument("--quick", action="store_true", help="the rows that CI runs: about five minutes")
+    parser.add_argument("--output", type=Path, default=Path("bench/results/faults.json"), help="default %(default)s")
+    chosen = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    if unknown := set(chosen.rows) - set(names):
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    rows = [row for row in ROWS if row.name in chosen.rows or (not chosen.rows and (row.quick or not chosen.quick))]
+    try:
+        with world(Images.from_environ()) as shared:
+            results = [measure(row, shared) for row in rows]
+    except (FaultError, ClusterError) as exc:
+        print(f"bench.faults: {exc}", file=sys.stderr)
+        return 1
+    command = "make faults" + (" (quick)" if chosen.quick else "")
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    chosen.output.parent.mkdir(parents=True, exist_ok=True)
+    chosen.output.write_text(
+        json.dumps(as_json(results, date=today, command=command, cluster=_cluster()), indent=2) + "\n"
+    )
+    lost = [result.name for result in results if not result.passes and result.is_measured]
+    print(f"\n{len(lost)} of {len(results)} rows lost something{': ' + ', '.join(lost) if lost else ''}")
+    left_out = [result for result in results if not result.is_measured]
+    for result in left_out:
+        print(f"not measured: {result.name}: {result.proof}")
+    print(f"written to {chosen.output}; docs/reliability.md is made from such a file by make docs")
+    return 1 if lost or (left_out and os.environ.get("REQUIRE_ALL_TESTS")) else 0
+
+
+def measure(row: Row, shared: World) -> Result:
+    """Do one harm and count."""
+    print(f"{row.name} …", file=sys.stderr, flush=True)
+    if row.needs and row.needs not in os.environ:
+        return Result(name=row.name, proof=f"needs {row.needs}, a command", is_measured=False)
+    began, started = time.time(), time.monotonic()
+    try:
+        with load(shared.connection, shared.namespace, rate=row.rate) as outcome:
+            proof = row.harm(shared)
+            time.sleep(row.watched)
+        calls = shared.calls_since(began)
+    except (FaultError, ClusterError) as exc:
+        print(f"  {exc}", file=sys.stderr, flush=True)
+        return Result(name=row.name, proof=f"failed: {exc}", failed_calls=1)
+    finally:
+        kubectl("delete", "pods", "-n", shared.namespace, "--field-selector=spec.schedulerName=nobody", seconds=300)
+    result = Result(
+        name=row.name,
+        proof=proof,
+        seconds=round(time.monotonic() - started, 1),
+        created=outcome.created,
+        unmutated=outcome.unmutated,
+        refused=outcome.refused,
+        unreachable=outcome.unreachable,
+        in_flight=row.in_flight,
+        reasons=dict(outcome.reasons) or None,
+        calls=calls.made,
+        failed_calls=calls.failed,
+        tokens_lost=calls.tokens_lost,
+    )
+    _tell(result, calls)
+    return result
+
+
+def _tell(result: Result, calls: Calls) -> None:
+    verdict = "nothing lost" if result.passes else "LOST"
+    print(
+        f"  {verdict}: {result.created} pods created, {result.unmutated} unmutated, {result.refused} refused, "
+        f"{result.unreachable} while the API server was away; {result.calls} calls, {result.failed_calls} failed, "
+        f"{result.tokens_lost} tokens lost; {result.proof} ({result.seconds:.0f} s)",
+        flush=True,
+    )
+    for reason, count in (result.reasons or {}).items():
+        print(f"    {count} times: {reason}", flush=True)
+    for error in calls.errors:
+        print(f"    {error}", flush=True)
+
+
+def _cluster() -> str:
+    versions = {node["status"]["nodeInfo"]["kubeletVersion"] for node in listed("nodes")}
+    return f"Kubernetes {', '.join(sorted(versions))}, {len(listed('nodes'))} node(s)"

@@ -1,0 +1,171 @@
+"""The cluster in which things break: applications that call STS all the time, pods that are created all the time."""
+
+import json
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from demo.cluster import cloud
+from demo.cluster.kubectl import ClusterError, apply, get, kubectl, until
+from demo.cluster.release import NAMESPACE, TOKEN_LIFETIME, Images, Release
+from demo.cluster.workload import ROLE_ARN, application, namespace, pod, service_account
+from kube.config import Connection, from_kubeconfig
+
+ROLE = "arn:aws:iam::123456789012:role/orders"
+SIDECAR = "update-gcp-id-token"
+_SHAPES = {"native-1": "native", "native-2": "native", "native-3": "native", "pair": "sidecar"}
+_EVERY = 2.0
+_EXECUTIONER = "executioner"
+_KILL = """
+import glob, os, sys
+
+def is_victim(path):
+    try:
+        return sys.argv[1] in open(path).read()
+    except OSError:
+        return False
+
+victims = [int(path.split("/")[2]) for path in glob.glob("/proc/[0-9]*/cgroup") if is_victim(path)]
+for victim in victims:
+    os.kill(victim, 9)
+print(len(victims))
+"""
+
+
+class FaultError(Exception):
+    """A harm could not be done, or can't be shown to have happened: its row means nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """What the applications saw in a while."""
+
+    made: int
+    failed: int
+    tokens_lost: int
+    """Calls at which the token was missing or over."""
+    errors: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a row may touch."""
+
+    images: Images
+    release: Release
+    connection: Connection
+    namespace: str
+
+    def native_pods(self) -> list[str]:
+        """The applications whose refresher is a native sidecar."""
+        return [name for name, shape in _SHAPES.items() if shape == "native"]
+
+    def calls_since(self, began: float) -> Calls:
+        """Of all applications. Raises `FaultError` for one that has fallen silent."""
+        lines = []
+        for name in _SHAPES:
+            own = [line for line in _lines(self.namespace, name) if line.get("at", 0) >= began]
+            if not own:
+                raise FaultError(f"application {name} made no call since {began:.0f}")
+            lines += own
+        errors = [str(line["error"]) for line in lines if "error" in line]
+        lost = [line for line in lines if line["token_ends_in"] is None or line["token_ends_in"] <= 0]
+        return Calls(made=len(lines), failed=len(errors), tokens_lost=len(lost), errors=tuple(errors[:3]))
+
+    def in_sidecar(self, name: str, program: str) -> subprocess.CompletedProcess[str]:
+        """Run Python in the injected container of an application; its exit code is the caller's to judge."""
+        command = [
+            "kubectl",
+            "exec",
+            "-n",
+            self.namespace,
+            name,
+            "-c",
+            SIDECAR,
+            "--",
+            "/usr/bin/python3",
+            "-c",
+            program,
+        ]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def kill_processes(self, pod: dict[str, Any], container: str) -> int:
+        """SIGKILL every process of a container, from the node; how many."""
+        statuses = [
+            status
+            for kind in ("containerStatuses", "initContainerStatuses")
+            for status in pod["status"].get(kind) or ()
+            if status["name"] == container
+        ]
+        container_id = statuses[0]["containerID"].rpartition("/")[2]
+        return int(kubectl("exec", "-n", self.namespace, _EXECUTIONER, "--", "python3", "-c", _KILL, container_id))
+
+
+@contextmanager
+def world(images: Images) -> Iterator[World]:
+    """The release, the clouds and the applications, and nothing of them afterwards."""
+    name = f"faults-{uuid.uuid4().hex[:6]}"
+    cloud.start_cloud(images.application)
+    cloud.metadata(lifetime=TOKEN_LIFETIME, bound=True, standing=None, skew=0)
+    cloud.aws(session_scale=1 / 60)
+    cloud.google_role(ROLE)
+    apply(namespace(NAMESPACE, enforce="restricted"), namespace(name))
+    release = Release(images=images)
+    release.install()
+    try:
+        apply(service_account(name, "app", {ROLE_ARN: ROLE}), _executioner(name, images.application))
+        for each, shape in _SHAPES.items():
+            container = application(images.application, "--calls=0", f"--every={_EVERY}")
+            apply(pod(name, each, [container], annotations={"admission.token-injector/refresher": shape}))
+        kubectl("wait", "-n", name, f"pod/{_EXECUTIONER}", "--for=condition=Ready", "--timeout=60s", seconds=70)
+        until("the applications' first calls", lambda: _all_call(name), seconds=90)
+        connection = from_kubeconfig(os.environ["KUBECONFIG"])
+        yield World(images=images, release=release, connection=connection, namespace=name)
+    finally:
+        release.uninstall()
+        kubectl("delete", "namespace", name, NAMESPACE, cloud.NAMESPACE, "--wait=false")
+
+
+def _all_call(namespace: str) -> bool:
+    try:
+        return all(any("arn" in line for line in _lines(namespace, name)) for name in _SHAPES)
+    except ClusterError:
+        return False  # a container that has not begun has no log
+
+
+def _lines(namespace: str, name: str) -> list[dict[str, Any]]:
+    printed = kubectl("logs", "-n", namespace, name, "-c", "app")
+    return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+
+
+def _executioner(namespace: str, image: str) -> dict[str, Any]:
+    """A pod that sees the node's processes: the only way to a SIGKILL of a container's first one."""
+    container = {
+        "name": "executioner",
+        "image": image,
+        "command": ["python3", "-c", "import signal; signal.sigwait({signal.SIGTERM})"],
+        "securityContext": {"privileged": True, "runAsUser": 0},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": _EXECUTIONER, "namespace": namespace},
+        "spec": {"hostPID": True, "restartPolicy": "Never", "containers": [container]},
+    }
+
+
+def restarts(namespace: str, name: str, container: str = SIDECAR) -> int:
+    """How often a container of a pod was started again."""
+    status = get("pod", name, namespace)["status"]
+    found = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
+    return next(int(each["restartCount"]) for each in found if each["name"] == container)
+
+
+def pause(seconds: float) -> None:
+    """Let it last."""
+    time.sleep(seconds)

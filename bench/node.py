@@ -1,0 +1,206 @@
+"""`python -m bench.node`: what an injected pod costs on a real node.
+
+Start is seconds until the application's first instruction, memory what the sleeping container's cgroup holds. Runs are
+interleaved, each after a random pause: runs without one lock to the kubelet's second. The metadata server answers
+after 150 ms, as GKE's may.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.result import BenchError, Result, table, write
+from demo.cluster import cloud
+from demo.cluster.kubectl import ClusterError, apply, get, kubectl, listed, until
+from demo.cluster.release import NAMESPACE, Images, Release
+from demo.cluster.workload import ROLE_ARN, namespace, pod, service_account
+from kube.client import Client
+from kube.config import from_kubeconfig
+
+EXAMPLE = "example:\n  KUBECONFIG=… python -m bench.node --runs=4"
+START_BOUND = 0.30
+ANON_BOUND = 0.1
+ANSWER_SECONDS = 0.15
+PODS = 20
+_ROLE = "arn:aws:iam::123456789012:role/orders"
+_REFRESHER = "admission.token-injector/refresher"
+# None: the label is off, and the pod stays as it is.
+_SHAPES: Mapping[str, str | None] = {"bare": None, "native": "native", "pair": "sidecar"}
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_FIRST = ["cat", "/proc/uptime", str(_BOOT_ID)]
+# Prints a container's memory as its cgroup has it: version 2 says anon, file and slab; version 1 rss, cache and kmem.
+_MEMORY = """
+import glob, json, sys
+
+def cgroup(container):
+    for path in glob.glob("/proc/[0-9]*/cgroup"):
+        try:
+            lines = open(path).read().splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            _, controllers, place = line.split(":", 2)
+            if container in place and controllers in ("", "memory"):
+                return "/proc/1/root/sys/fs/cgroup" + ("/memory" if controllers else "") + place
+
+found = []
+for container in sys.argv[1:]:
+    place = cgroup(container)
+    stat = dict(line.split() for line in open(place + "/memory.stat"))
+    if "anon" in stat:
+        found.append([int(stat[name]) for name in ("anon", "file", "slab")])
+    else:
+        kernel = int(open(place + "/memory.kmem.usage_in_bytes").read())
+        found.append([int(stat["rss"]), int(stat["cache"]), kernel])
+print(json.dumps(found))
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print a table, write JSON; 1 over a bound."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.node",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--runs", type=int, default=12, help="of each shape (default %(default)s)")
+    parser.add_argument("--output", type=Path, default=Path("bench/results/node.json"), help="default %(default)s")
+    chosen = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    try:
+        with _place(Images.from_environ()) as (place, image):
+            results = [*start(place, image, chosen.runs), *memory(place, image)]
+    except (BenchError, ClusterError) as exc:
+        print(f"bench.node: {exc}", file=sys.stderr)
+        return 1
+    print(table(results))
+    write(results, chosen.output)
+    return 0 if all(result.passes for result in results) else 1
+
+
+def start(place: str, image: str, runs: int) -> list[Result]:
+    """Seconds over a bare pod, medians of interleaved runs."""
+    client = Client(from_kubeconfig(os.environ["KUBECONFIG"]))
+    took: dict[str, list[float]] = {shape: [] for shape in _SHAPES}
+    for number in range(runs):
+        print(f"run {number + 1} of {runs} …", file=sys.stderr, flush=True)
+        for shape in _SHAPES:
+            time.sleep(random.uniform(0.0, 1.0))
+            took[shape].append(_seconds_to_first_instruction(client, place, _pod(place, shape, image, _FIRST)))
+    medians = {shape: statistics.median(values) for shape, values in took.items()}
+    spread = {shape: f"{min(values):.2f}..{max(values):.2f}" for shape, values in took.items()}
+    bounds = {"native": START_BOUND, "pair": float("inf")}
+    return [
+        Result(
+            name=f"pod start, {shape}: seconds over bare",
+            floor=f"bare {medians['bare']:.2f} ({spread['bare']}); {shape} {medians[shape]:.2f} ({spread[shape]})",
+            floor_value=medians["bare"],
+            value=medians[shape] - medians["bare"],
+            unit="s",
+            bound=bounds[shape],
+            is_ratio=False,
+        )
+        for shape in ("native", "pair")
+    ]
+
+
+def memory(place: str, image: str) -> list[Result]:
+    """MB of each part of the cgroup of a sleeping native sidecar, mean of PODS pods."""
+    wait = ["python3", "-c", "import signal; signal.sigwait({signal.SIGTERM})"]
+    pods = [_pod(place, "native", image, wait) for _ in range(PODS)]
+    apply(*pods, _reader(place, image))
+    names = [each["metadata"]["name"] for each in pods]
+    ready = [f"pod/{name}" for name in (*names, "reader")]
+    kubectl("wait", "-n", place, *ready, "--for=condition=Ready", "--timeout=180s", seconds=190)
+    time.sleep(5.0)  # the refresher's memory is given back a little later
+    containers = [
+        each["status"]["initContainerStatuses"][0]["containerID"].rpartition("/")[2]
+        for each in listed("pods", place)
+        if each["metadata"]["name"] in names
+    ]
+    read = json.loads(kubectl("exec", "-n", place, "reader", "--", "python3", "-c", _MEMORY, *containers))
+    means = [statistics.mean(values) / 2**20 for values in zip(*read, strict=True)]
+    floor = f"the container's cgroup, mean of {len(read)}"
+    return [
+        Result(
+            name=f"sleeping sidecar: {part}",
+            floor=floor,
+            floor_value=0.0,
+            value=value,
+            unit="MB",
+            bound=ANON_BOUND if part == "anon" else float("inf"),
+            is_ratio=False,
+        )
+        for part, value in zip(("anon", "page cache", "kernel"), means, strict=True)
+    ]
+
+
+def _seconds_to_first_instruction(client: Client, place: str, manifest: dict[str, Any]) -> float:
+    name = manifest["metadata"]["name"]
+    began = float(Path("/proc/uptime").read_text().split()[0])
+    client.create(f"/api/v1/namespaces/{place}/pods", manifest)
+
+    def is_over() -> bool:
+        statuses = get("pod", name, place)["status"].get("containerStatuses") or ()
+        return any(each["name"] == "app" and "terminated" in each["state"] for each in statuses)
+
+    until(f"pod {name}", is_over, seconds=60)
+    uptime, boot_id = kubectl("logs", "-n", place, name, "-c", "app").splitlines()
+    kubectl("delete", "pod", "-n", place, name, "--wait=true", seconds=60)
+    if boot_id != _BOOT_ID.read_text().strip():
+        raise BenchError("the node is another machine than this one: its pods can't be timed from here")
+    return float(uptime.split()[0]) - began
+
+
+def _pod(place: str, shape: str, image: str, command: Sequence[str]) -> dict[str, Any]:
+    name = f"{shape}-{uuid.uuid4().hex[:8]}"
+    refresher = _SHAPES[shape]
+    container = {"name": "app", "image": image, "command": list(command)}
+    annotations = {_REFRESHER: refresher} if refresher else {}
+    made = pod(place, name, [container], annotations=annotations, terminationGracePeriodSeconds=1)
+    if refresher is None:
+        made["metadata"]["labels"] = {}
+    return made
+
+
+def _reader(place: str, image: str) -> dict[str, Any]:
+    """A pod that sees the node's cgroups."""
+    container = {
+        "name": "reader",
+        "image": image,
+        "command": ["python3", "-c", "import signal; signal.sigwait({signal.SIGTERM})"],
+        "securityContext": {"privileged": True, "runAsUser": 0},
+    }
+    spec = {"hostPID": True, "restartPolicy": "Never", "containers": [container], "terminationGracePeriodSeconds": 1}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "reader", "namespace": place}, "spec": spec}
+
+
+@contextmanager
+def _place(images: Images) -> Iterator[tuple[str, str]]:
+    """A namespace with a service account, the release and the clouds; nothing of them afterwards."""
+    name = f"bench-{uuid.uuid4().hex[:6]}"
+    cloud.start_cloud(images.application)
+    cloud.metadata(lifetime=3600, standing={"fault": "Slow", "seconds": ANSWER_SECONDS})
+    apply(namespace(NAMESPACE, enforce="restricted"), namespace(name))
+    # A life of an hour at an hour's pace: nobody refreshes while it is measured.
+    release = Release(images=images, settings={"injector-env": [f"GCE_METADATA_HOST={cloud.METADATA_HOST}"]})
+    release.install()
+    try:
+        apply(service_account(name, "app", {ROLE_ARN: _ROLE}))
+        yield name, images.application
+    finally:
+        release.uninstall()
+        kubectl("delete", "namespace", name, NAMESPACE, cloud.NAMESPACE, "--wait=false")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

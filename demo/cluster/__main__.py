@@ -1,0 +1,87 @@
+"""`python -m demo.cluster up | down`: the main job on your cluster, with fake clouds and without any cloud account."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from demo.cluster import cloud
+from demo.cluster.kubectl import ClusterError, apply, kubectl, until
+from demo.cluster.release import NAMESPACE, TOKEN_LIFETIME, Images, Release
+from demo.cluster.workload import ROLE_ARN, application, deployment, namespace, pod, service_account
+
+EXAMPLE = """example, on kind:
+  kind create cluster
+  make images
+  for image in webhook injector e2e; do kind load docker-image "ghcr.io/token-injector/$image:dev"; done
+  python -m demo.cluster up
+"""
+PLACE = "shop"
+ROLE = "arn:aws:iam::123456789012:role/orders"
+NEXT = f"""
+next:
+  kubectl get pods -n {PLACE} -o wide
+  kubectl logs -n {PLACE} deployment/orders -c app --follow    # a token's hour takes a minute here
+  kubectl get pod -n {PLACE} -l app=orders -o yaml             # what was injected
+  python -m demo.cluster down
+"""
+
+
+def up() -> None:
+    """Clouds, release, an application; until it has called STS as its role. Raises `ClusterError`."""
+    images = Images.from_environ()
+    _say("starting the fake clouds")
+    cloud.start_cloud(images.application)
+    cloud.metadata(lifetime=TOKEN_LIFETIME)
+    cloud.aws(session_scale=1 / 60)
+    cloud.google_role(ROLE)
+    _say("installing the chart: webhook, cert job, configuration")
+    apply(namespace(NAMESPACE, enforce="restricted"), namespace(PLACE))
+    Release(images=images).install()
+    _say(f"starting {PLACE}/orders: a label on the pod, an annotation on its service account")
+    apply(service_account(PLACE, "orders", {ROLE_ARN: ROLE}))
+    container = application(images.application, "--calls=0", "--every=2")
+    apply(deployment(pod(PLACE, "orders", [container], account="orders"), replicas=1))
+    kubectl("rollout", "status", "deployment/orders", "-n", PLACE, "--timeout=120s", seconds=130)
+    line = until("the application's first call of STS", _first_call, seconds=60)
+    print(f"the application is {line['arn']}{NEXT}")
+
+
+def down() -> None:
+    """Everything that `up` made. Raises `ClusterError`."""
+    kubectl("delete", "namespace", PLACE, "--ignore-not-found", seconds=120)
+    Release(images=Images.from_environ()).uninstall()
+    kubectl("delete", "namespace", NAMESPACE, cloud.NAMESPACE, "--ignore-not-found", seconds=120)
+    print("removed")
+
+
+def _first_call() -> dict[str, str] | None:
+    printed = kubectl("logs", "-n", PLACE, "deployment/orders", "-c", "app")
+    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    return next((line for line in lines if "arn" in line), None)
+
+
+def _say(text: str) -> None:
+    print(f"{text} …", file=sys.stderr, flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """One of the two; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.cluster",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=["up", "down"])
+    chosen = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    try:
+        (up if chosen.command == "up" else down)()
+    except ClusterError as exc:
+        print(f"demo.cluster: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""kubectl and helm as functions: manifests in, dicts out. Nothing is retried, nothing waits without a limit."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+Manifest = Mapping[str, Any]
+
+
+class ClusterError(Exception):
+    """A command failed or a wait was in vain; the message has the command and its last words."""
+
+
+def kubectl(*arguments: str, given: str | None = None, seconds: float = 60) -> str:
+    """What kubectl printed. Raises `ClusterError`."""
+    return run(["kubectl", *arguments], given=given, seconds=seconds).stdout
+
+
+def run(command: Sequence[str], *, given: str | None = None, seconds: float) -> subprocess.CompletedProcess[str]:
+    """A command that must succeed. Raises `ClusterError`."""
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as exc:
+        raise ClusterError(f"{' '.join(command)}: no end within {seconds:g} s") from exc
+    if done.returncode:
+        raise ClusterError(f"{' '.join(command)}: exit code {done.returncode}: {done.stderr.strip()}")
+    return done
+
+
+def refused(*arguments: str, given: str | None = None) -> str:
+    """What kubectl said on stderr when it failed, as it must. Raises `ClusterError` if it did not fail."""
+    done = subprocess.run(["kubectl", *arguments], input=given, capture_output=True, text=True, timeout=60, check=False)
+    if not done.returncode:
+        raise ClusterError(f"kubectl {' '.join(arguments)} was to be refused, and was not: {done.stdout}")
+    return done.stderr
+
+
+def apply(*manifests: Manifest, verb: str = "apply", arguments: Sequence[str] = ()) -> str:
+    """Apply (or create) objects; what kubectl said on stderr: the API server's warnings."""
+    return run(["kubectl", verb, *arguments, "-f", "-"], given=_list(manifests), seconds=60).stderr
+
+
+def create_refused(manifest: Manifest) -> str:
+    """The API server's words to an object that must not come into being."""
+    return refused("create", "-f", "-", given=_list([manifest]))
+
+
+def get(kind: str, name: str, namespace: str = "") -> dict[str, Any]:
+    """One object."""
+    found: dict[str, Any] = json.loads(kubectl("get", kind, name, *_in(namespace), "-o", "json"))
+    return found
+
+
+def listed(kind: str, namespace: str = "", selector: str = "") -> list[dict[str, Any]]:
+    """Objects of a kind in a namespace."""
+    chosen = ["-l", selector] if selector else []
+    items: list[dict[str, Any]] = json.loads(kubectl("get", kind, *_in(namespace), *chosen, "-o", "json"))["items"]
+    return items
+
+
+def until(what: str, found: Callable[[], T | None], *, seconds: float = 60, every: float = 0.25) -> T:
+    """The first answer that is neither None nor False. Raises `ClusterError`, which names what was waited for."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = found()
+        if answer is not None and answer is not False:
+            return answer
+        if time.monotonic() >= deadline:
+            raise ClusterError(f"waited {seconds:g} s in vain for {what}")
+        time.sleep(every)
+
+
+def _list(manifests: Sequence[Manifest]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
+
+
+def _in(namespace: str) -> list[str]:
+    return ["-n", namespace] if namespace else []

@@ -1,0 +1,87 @@
+"""The product as its users install it: the chart, by helm, with values that point at the fake clouds."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from demo.cluster.cloud import METADATA_HOST
+from demo.cluster.kubectl import kubectl, run
+
+CHART = Path(__file__).parent.parent.parent / "charts/token-injector"
+NAME = NAMESPACE = "token-injector"
+DEPLOYMENT = f"{NAME}-webhook"
+# An hour of Google's takes a minute, and every wait of the token tool is as much shorter.
+TIME_DIVISOR = 60
+TOKEN_LIFETIME = 3600 / TIME_DIVISOR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """Where the cluster pulls from, and which build."""
+
+    prefix: str
+    tag: str
+    next_tag: str
+    """The same contents under another tag: release N+1."""
+
+    @classmethod
+    def from_environ(cls) -> "Images":
+        """IMAGES, TAG and NEXT_TAG, as `make images` names them."""
+        tag = os.environ.get("TAG", "dev")
+        prefix = os.environ.get("IMAGES", "ghcr.io/token-injector")
+        return cls(prefix=prefix, tag=tag, next_tag=os.environ.get("NEXT_TAG", f"{tag}-next"))
+
+    @property
+    def application(self) -> str:
+        """Fakes and applications."""
+        return f"{self.prefix}/e2e:{self.tag}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One helm release and how it is asked for."""
+
+    images: Images
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the webhook, over those that point at the fakes."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Of the chart."""
+
+    def install(self, *, tag: str = "", wait: bool = True) -> None:
+        """Install, or upgrade to these values."""
+        waiting = ["--wait", "--timeout=180s"] if wait else []
+        command = ["helm", "upgrade", "--install", NAME, str(CHART), "-n", NAMESPACE, *waiting, "-f", "-"]
+        run(command, given=json.dumps(self._values(tag or self.images.tag)), seconds=200)
+
+    def rollback(self) -> None:
+        """Back to the revision before."""
+        run(["helm", "rollback", NAME, "-n", NAMESPACE, "--wait", "--timeout=180s"], seconds=200)
+
+    def uninstall(self) -> None:
+        """Remove it."""
+        run(["helm", "uninstall", NAME, "-n", NAMESPACE, "--wait", "--timeout=120s"], seconds=150)
+
+    def test(self) -> str:
+        """`helm test`; what it printed."""
+        return run(["helm", "test", NAME, "-n", NAMESPACE, "--logs", "--timeout=120s"], seconds=150).stdout
+
+    def _values(self, tag: str) -> dict[str, Any]:
+        injector_env = [f"TOKEN_INJECTOR_TIME_DIVISOR={TIME_DIVISOR}", f"GCE_METADATA_HOST={METADATA_HOST}"]
+        settings = {"injector-env": injector_env, "region": "eu-west-1", **self.settings}
+        return {
+            "image": {"repository": f"{self.images.prefix}/webhook", "tag": tag},
+            "injector": {"image": {"repository": f"{self.images.prefix}/injector", "tag": tag}},
+            "webhook": {"settings": settings},
+            **self.values,
+        }
+
+
+def webhook_pods() -> list[dict[str, Any]]:
+    """The replicas that are not being deleted."""
+    found = json.loads(
+        kubectl("get", "pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=webhook", "-o", "json")
+    )
+    return [pod for pod in found["items"] if not pod["metadata"].get("deletionTimestamp")]

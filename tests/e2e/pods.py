@@ -1,0 +1,65 @@
+"""What the tests ask of a pod in the cluster."""
+
+import json
+import time
+from typing import Any
+
+from demo.cluster.kubectl import ClusterError, get, kubectl, until
+
+
+def ended(namespace: str, name: str, *, seconds: float = 60) -> dict[str, Any]:
+    """The pod, when it has succeeded. Raises `ClusterError`, with its words, if it failed."""
+    return until(f"the end of pod {namespace}/{name}", lambda: _succeeded(namespace, name), seconds=seconds)
+
+
+def _succeeded(namespace: str, name: str) -> dict[str, Any] | None:
+    pod = get("pod", name, namespace)
+    phase = pod["status"].get("phase")
+    if phase == "Failed":
+        raise ClusterError(f"pod {namespace}/{name} failed: {lines(namespace, name)}: {pod['status']}")
+    return pod if phase == "Succeeded" else None
+
+
+def lines(namespace: str, name: str, container: str = "app") -> list[dict[str, Any]]:
+    """The JSON lines that a container printed."""
+    printed = kubectl("logs", "-n", namespace, name, "-c", container)
+    return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+
+
+def called(namespace: str, name: str, *, calls: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
+    """The application's lines, when it has made so many calls that went well, and none that did not."""
+
+    def enough() -> list[dict[str, Any]] | None:
+        if not started(namespace, name):
+            return None
+        said = lines(namespace, name)
+        errors = [line for line in said if "error" in line]
+        if errors:
+            raise ClusterError(f"pod {namespace}/{name}: a call failed: {errors[0]}")
+        return said if sum("arn" in line for line in said) >= calls else None
+
+    return until(f"{calls} calls of pod {namespace}/{name}", enough, seconds=seconds)
+
+
+def started(namespace: str, name: str, container: str = "app") -> bool:
+    """Whether the container has begun."""
+    statuses = get("pod", name, namespace)["status"].get("containerStatuses") or []
+    found = [status["state"] for status in statuses if status["name"] == container]
+    return bool(found) and "waiting" not in found[0]
+
+
+def deletion_seconds(namespace: str, name: str) -> float:
+    """How long it takes until the pod is gone."""
+    began = time.monotonic()
+    kubectl("delete", "pod", "-n", namespace, name, "--wait=true", seconds=60)
+    return time.monotonic() - began
+
+
+def first_pod(namespace: str, selector: str) -> str:
+    """The name of a controller's pod, once it is there."""
+
+    def found() -> str | None:
+        names = kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "name").split()
+        return names[0].removeprefix("pod/") if names else None
+
+    return until(f"a pod of {selector} in {namespace}", found)
