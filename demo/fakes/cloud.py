@@ -11,15 +11,21 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from http.server import BaseHTTPRequestHandler
-from typing import Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
 
 from demo.fakes.google import GoogleSigner
-from demo.fakes.listener import Listener, address
+from demo.fakes.listener import address
 from demo.fakes.metadata import MetadataServer, faults
 from demo.fakes.metadata.faults import Fault
 from demo.fakes.sts.registry import Provider, Role
-from demo.fakes.sts.server import StsServer
+from demo.fakes.sts.server import QUIET_HANDLER, StsServer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 EXAMPLE = """example:
   python -m demo.fakes.cloud --metadata 0.0.0.0:8080 --aws 0.0.0.0:4566 --control 0.0.0.0:9000
@@ -99,38 +105,25 @@ def _fault(described: Mapping[str, Any]) -> Fault:
     return _FAULTS[kind](**fields)
 
 
-def control_handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
+def control_app(cloud: Cloud) -> "WSGIApplication":
     """Map HTTP to the three verbs; a wrong request is answered 400 with the reason."""
+    changes = {"/metadata": cloud.change_metadata, "/aws": cloud.change_aws}
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 60
+    @Request.application
+    def answer(request: Request) -> Response:
+        if request.method == "GET":
+            # Any other path is for readiness probes.
+            return _json(200, cloud.seen() if request.path == "/seen" else {})
+        try:
+            return _json(200, changes[request.path](json.loads(request.get_data())))
+        except (ValueError, TypeError, KeyError) as exc:
+            return _json(400, {"error": f"{request.path}: {exc}"})
 
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
+    return answer
 
-        def do_GET(self) -> None:
-            """What was seen; any other path is for readiness probes."""
-            self._answer(200, cloud.seen() if self.path == "/seen" else {})
 
-        def do_POST(self) -> None:
-            """Change something."""
-            changes = {"/metadata": cloud.change_metadata, "/aws": cloud.change_aws}
-            try:
-                wanted = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-                self._answer(200, changes[self.path](wanted))
-            except (ValueError, TypeError, KeyError) as exc:
-                self._answer(400, {"error": f"{self.path}: {exc}"})
-
-        def _answer(self, code: int, body: Mapping[str, Any]) -> None:
-            encoded = json.dumps(body).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(encoded)))
-            self.end_headers()
-            self.wfile.write(encoded)
-
-    return Handler
+def _json(code: int, body: Mapping[str, Any]) -> Response:
+    return Response(json.dumps(body), code, content_type="application/json")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -162,11 +155,15 @@ def main(arguments: Sequence[str]) -> int:
         StsServer(google_jwks=signer.jwks, host=chosen.aws[0], port=chosen.aws[1]) as aws,
     ):
         host, port = chosen.control
-        control = Listener(host, port, control_handler(Cloud(metadata, aws)))
-        control.up()
-        print(json.dumps({"metadata": metadata.host, "aws": aws.url, "control": control.host}), flush=True)
+        control = make_server(
+            host, port, control_app(Cloud(metadata, aws)), threaded=True, request_handler=QUIET_HANDLER
+        )
+        Thread(target=control.serve_forever, daemon=True).start()
+        listening = f"{control.host}:{control.port}"
+        print(json.dumps({"metadata": metadata.host, "aws": aws.url, "control": listening}), flush=True)
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
-        control.close()
+        control.shutdown()
+        control.server_close()
     return 0
 
 

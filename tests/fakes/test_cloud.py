@@ -1,5 +1,7 @@
 """The fakes for a cluster: one process, three ports, steered over HTTP."""
 
+import base64
+import http.client
 import json
 import subprocess
 import sys
@@ -86,3 +88,15 @@ def test_a_wrong_request_is_refused_with_its_reason(cloud: Ports, path: str, bod
     with pytest.raises(urllib.error.HTTPError, match="400") as refused:
         control(cloud, path, body)
     assert reason in refused.value.read().decode()
+
+
+def test_a_body_in_chunks_is_understood(cloud: Ports) -> None:
+    """The API server's proxy passes bodies on without their length."""
+    connection = http.client.HTTPConnection(cloud["control"], timeout=10)
+    connection.request("POST", "/metadata", iter([b'{"life', b'time": 5}']), encode_chunked=True)
+
+    assert connection.getresponse().status == 200
+    connection.close()
+    payload = token(cloud).split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    assert claims["exp"] - claims["iat"] == 5
