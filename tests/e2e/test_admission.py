@@ -14,6 +14,9 @@ from demo.cluster.workload import ROLE_ARN, application, deployment, namespace, 
 from tests.e2e.conftest import ROLE
 from tests.e2e.pods import called, ended, first_pod, lines
 from tests.e2e.second import second_webhook
+from webhook.verdict import Deny
+from webhook.mutate import Mutation, mutate
+from webhook.settings import parse_settings
 
 pytestmark = pytest.mark.usefixtures("release")
 SIDECAR = "update-gcp-id-token"
@@ -126,46 +129,53 @@ def test_fields_of_the_newest_kubernetes_survive(account: str, images: Images) -
 
     stored = get("pod", "new", account)["spec"]
     assert stored["hostnameOverride"] == "new-pod"
-    assert stored["resources"] == {**resources, "requests": {"memory": "512Mi"}}
+    assert stored["resources"]["limits"] == resources["limits"]
     assert stored["containers"][0]["restartPolicyRules"] == container["restartPolicyRules"]
     assert ended(account, "new")
 
 
 @pytest.mark.parametrize(
-    ("annotation", "value", "words"),
+    ("annotation", "value"),
     [
-        ("amazonaws.com/role-arn", "orders", "expected arn:"),
-        ("admission.token-injector/refresher", "always", "auto"),
-        ("admission.token-injector/session-name", "{pod}", "{namespace}"),
+        ("amazonaws.com/role-arn", "orders"),
+        ("admission.token-injector/refresher", "always"),
+        ("admission.token-injector/session-name", "{pod}"),
+        ("admission.token-injector/volume-path", "relative"),
     ],
 )
-def test_a_denial_reaches_its_author_word_for_word(
-    account: str, images: Images, annotation: str, value: str, words: str
-) -> None:
-    """Kubectl prints what `ctl inject` says offline: object, key, value and form."""
+def test_a_denial_reaches_its_author_word_for_word(account: str, images: Images, annotation: str, value: str) -> None:
+    """Kubectl prints what the core says: object, key, value and form."""
     manifest = pod(account, "wrong", [application(images.application)], annotations={annotation: value})
+    decision = offline(account, manifest).decision
+    assert isinstance(decision, Deny)
 
     said = create_refused(manifest)
 
     prefix = 'admission webhook "pods.admission.token-injector.io" denied the request: '
-    assert prefix in said
-    message = said.partition(prefix)[2].strip()
-    assert f"pod {account}/wrong: annotation {annotation}: {value!r}" in message
-    assert words in message
+    assert said.partition(prefix)[2].strip() == decision.message
+    assert annotation in decision.message
+    assert repr(value) in decision.message
 
 
 def test_warnings_reach_their_author_word_for_word(account: str, images: Images) -> None:
-    """Each is a line of kubectl's, whole."""
+    """Each is a line of kubectl's, whole, and there are no others."""
     container = application(images.application)
     container["env"] = [*container["env"], {"name": "AWS_ACCESS_KEY_ID", "value": "AKIAEXAMPLE"}]
-    manifest = pod(account, "warned", [container], annotations={"admission.token-injector/skip-containers": "nobody"})
+    annotations = {"admission.token-injector/skip-containers": "nobody"}
+    manifest = pod(account, "warned", [container], annotations=annotations)
+    expected = {f"Warning: {warning}" for warning in offline(account, manifest).warnings}
 
-    said = apply(manifest).splitlines()
+    said = set(apply(manifest).splitlines())
 
-    expected = "Warning: admission.token-injector/skip-containers names 'nobody', which is no container of the pod"
-    assert expected in said
-    assert any(line.startswith("Warning: ") and "AWS_ACCESS_KEY_ID" in line for line in said)
+    assert said == expected
+    assert len(said) > 1
     assert not any("AKIAEXAMPLE" in line for line in said)
+
+
+def offline(namespace: str, manifest: dict[str, Any]) -> Mutation:
+    """What the core says of this pod, without a cluster."""
+    settings, _ = parse_settings({"image": ["injector"], "region": ["eu-west-1"]}, {})
+    return mutate(manifest, namespace, {ROLE_ARN: ROLE}, settings, seed="x")
 
 
 def test_a_service_account_without_a_role_is_named(place: str, images: Images) -> None:
