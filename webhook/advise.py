@@ -30,8 +30,7 @@ def advise(pod: Pod, injection: Injection, settings: Settings) -> list[str]:
     for _, _, container in application_containers(pod, injection.skip_containers):
         author = read_env(container, settings.volume_name, injection.volume_path).author
         if author:
-            warnings += _overridden(container, author)
-            warnings += _kept(container, author, ours)
+            warnings += advise_container(container, author, ours)
         if not _REGIONS & author.keys() and not container.get("envFrom"):
             without_region.append(container["name"])
     if injection.region is None and without_region:
@@ -42,13 +41,18 @@ def advise(pod: Pod, injection: Injection, settings: Settings) -> list[str]:
     return warnings
 
 
+def advise_container(container: Container, author: Mapping[str, Entry], ours: Mapping[str, str | None]) -> list[str]:
+    """The warnings about one container's own variables beside ours, whose values are given by name."""
+    return [*_overridden(container, author), *_kept(container, author, ours)]
+
+
 def _overridden(container: Container, author: Mapping[str, Entry]) -> list[str]:
     return [
         f"container {container['name']} sets {name}: {effect}" for name, effect in OVERRIDES.items() if name in author
     ]
 
 
-def _kept(container: Container, author: Mapping[str, Entry], ours: Mapping[str, str]) -> list[str]:
+def _kept(container: Container, author: Mapping[str, Entry], ours: Mapping[str, str | None]) -> list[str]:
     """Names only: an author's value may be a secret."""
     return [
         f"container {container['name']} sets {name} itself: its value is kept over the webhook's"

@@ -1,15 +1,16 @@
-"""What was decided about a pod: a value, not None, not a flag, not an exception for the ordinary no.
+"""What was decided about a pod: a value, not None, not a flag, not an exception for the ordinary "no".
 
 Pure data.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from webhook.env import Entry
 from webhook.settings import Resources
 from webhook.values import Mode, StsRegionalEndpoints
 
-SkipReason = Literal["no_label", "label_false", "eks_skip_label", "no_role"]
+SkipReason = Literal["no_label", "label_false", "eks_skip_label", "no_role", "no_new_container", "not_injected"]
 DenyReason = Literal[
     "bad_annotation",
     "no_role",
@@ -45,6 +46,23 @@ class Injection:
     volume_path: str
     token_file: str
     resources: Resources
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EphemeralContainer:
+    """What a new ephemeral container shall have."""
+
+    index: int
+    env: tuple[Entry, ...] = field(repr=False)
+    volume_path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EphemeralInjection:
+    """What the new ephemeral containers of a running pod shall have."""
+
+    containers: tuple[EphemeralContainer, ...]
     warnings: tuple[str, ...] = ()
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from webhook.advise import advise
 from webhook.decide import decide
-from webhook.decision import Decision, Injection, Skip
+from webhook.decision import Decision, EphemeralInjection, Injection, Skip
+from webhook.ephemeral import decide_ephemeral, transform_ephemeral
 from webhook.patch import Operation
 from webhook.pod import Pod
 from webhook.settings import Settings
@@ -19,7 +20,7 @@ from webhook.transform import transform
 class Mutation:
     """A decision and what follows from it."""
 
-    decision: Decision
+    decision: Decision | EphemeralInjection
     patch: list[Operation] = field(default_factory=list)
     warnings: tuple[str, ...] = ()
 
@@ -31,6 +32,19 @@ def mutate(pod: Pod, namespace: str, account: Mapping[str, str] | None, settings
         case Injection():
             warnings = (*decision.warnings, *advise(pod, decision, settings))
             return Mutation(decision=decision, patch=transform(pod, decision, settings), warnings=warnings)
+        case Skip():
+            return Mutation(decision=decision, warnings=decision.warnings)
+        case _:
+            return Mutation(decision=decision)
+
+
+def mutate_ephemeral(pod: Pod, old: Pod, namespace: str, settings: Settings) -> Mutation:
+    """What happens to the ephemeral containers that this running pod has and `old` has not."""
+    decision = decide_ephemeral(pod, old, namespace, settings)
+    match decision:
+        case EphemeralInjection():
+            patch = transform_ephemeral(pod, decision, settings)
+            return Mutation(decision=decision, patch=patch, warnings=decision.warnings)
         case Skip():
             return Mutation(decision=decision, warnings=decision.warnings)
         case _:

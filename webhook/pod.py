@@ -10,7 +10,9 @@ from contract.pod import GENERATE_CONTAINER, UPDATE_CONTAINER
 
 Pod = Mapping[str, Any]
 Container = Mapping[str, Any]
-ContainerList = Literal["initContainers", "containers"]
+ContainerList = Literal["initContainers", "containers", "ephemeralContainers"]
+EPHEMERAL: ContainerList = "ephemeralContainers"
+# Of a pod that is created; ephemeral containers are added to a running one.
 CONTAINER_LISTS: tuple[ContainerList, ...] = ("initContainers", "containers")
 
 INJECTED_CONTAINERS = frozenset({GENERATE_CONTAINER, UPDATE_CONTAINER})

@@ -4,13 +4,15 @@ Pure: a closed list of reasons, each with the object, the value and the way out.
 """
 
 import posixpath
+from collections.abc import Mapping
+from typing import Any
 
 from contract import annotations as keys
 from contract import environ
 from webhook import pod as pods
 from webhook.decision import Deny, Injection
 from webhook.env import read_env
-from webhook.pod import Pod
+from webhook.pod import Container, Pod
 from webhook.precedence import Annotations
 from webhook.settings import Settings
 
@@ -76,15 +78,23 @@ def _forbidden_role(pod: Pod, injection: Injection, settings: Settings, gathered
 
 def _taken_mount(pod: Pod, injection: Injection, settings: Settings, gathered: Annotations) -> Deny | None:
     for _, _, container in pods.application_containers(pod, injection.skip_containers):
-        for mount in container.get("volumeMounts") or ():
-            if mount.get("name") != settings.volume_name and _is_within(mount.get("mountPath"), injection.volume_path):
-                return Deny(
-                    reason="mount_taken",
-                    message=f"{gathered.pod_place}: container {container['name']!r} mounts volume "
-                    f"{mount.get('name')!r} at {mount['mountPath']!r}, where the token goes: mount it elsewhere, set "
-                    f"the annotation {keys.VOLUME_PATH}, or, if another webhook (such as gtoken) left it in a pod that "
-                    "was copied, remove this mount, its volume and its AWS_ variables from the manifest",
-                )
+        mount = taken_mount(container, injection.volume_path, settings.volume_name)
+        if mount:
+            return Deny(
+                reason="mount_taken",
+                message=f"{gathered.pod_place}: container {container['name']!r} mounts volume "
+                f"{mount.get('name')!r} at {mount['mountPath']!r}, where the token goes: mount it elsewhere, set "
+                f"the annotation {keys.VOLUME_PATH}, or, if another webhook (such as gtoken) left it in a pod that "
+                "was copied, remove this mount, its volume and its AWS_ variables from the manifest",
+            )
+    return None
+
+
+def taken_mount(container: Container, volume_path: str, volume_name: str) -> Mapping[str, Any] | None:
+    """The container's mount of another volume where ours goes."""
+    for mount in container.get("volumeMounts") or ():
+        if mount.get("name") != volume_name and _is_within(mount.get("mountPath"), volume_path):
+            return dict(mount)
     return None
 
 

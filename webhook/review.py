@@ -6,21 +6,23 @@ way back. Sources: Kubernetes' admission.k8s.io/v1 and v1beta1.
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from webhook.decide import opted_out
-from webhook.decision import BAD_REQUEST, Deny, Injection, Skip
-from webhook.mutate import Mutation, mutate
+from webhook.decision import BAD_REQUEST, Deny, EphemeralInjection, Injection, Skip
+from webhook.mutate import Mutation, mutate, mutate_ephemeral
 from webhook.pod import Pod, display_name, service_account_name
 from webhook.settings import Settings
 from webhook.shape import shape_problem
 
 Outcome = Literal["injected", "unchanged", "denied", "invalid"]
+_Request = dict[str, Any]
 
 VERSIONS = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 UNAVAILABLE = 503
+_INJECTIONS = (Injection, EphemeralInjection)
 # The API server passes on 4096 characters of a response's warnings and 256 of each; a pod may earn thousands.
 MOST_WARNINGS = 16
 # A patch is a tree of our own making: no need to look for circles in it.
@@ -62,14 +64,16 @@ def review(body: Any, *, accounts: ServiceAccounts, settings: Settings) -> Answe
         return Answer(
             body=failure(body, BAD_REQUEST, str(exc)), outcome="invalid", reason="bad_review", fields=_fields({}, {})
         )
-    if not _is_pod_creation(request):
+    kind = _reviewed(request)
+    if kind is None:
         return _allowed(body, request, "other_resource")
-    pod = request["object"]
-    problem = shape_problem(pod)
-    if problem:
-        answer = failure(body, BAD_REQUEST, problem)
-        return Answer(body=answer, outcome="invalid", reason="bad_pod", fields=_fields(request, {}))
-    return _review_pod(body, request, pod, accounts, settings)
+    for place in kind.objects:
+        problem = shape_problem(request[place])
+        if problem:
+            message = problem if place == "object" else f"{place}: {problem}"
+            answer = failure(body, BAD_REQUEST, message)
+            return Answer(body=answer, outcome="invalid", reason="bad_pod", fields=_fields(request, {}))
+    return kind.answer(body, request, accounts, settings)
 
 
 def failure(body: Any, code: int, message: str) -> dict[str, Any]:
@@ -88,21 +92,69 @@ def failure(body: Any, code: int, message: str) -> dict[str, Any]:
     }
 
 
-def _review_pod(body: Any, request: dict[str, Any], pod: Pod, accounts: ServiceAccounts, settings: Settings) -> Answer:
+def _review_creation(body: Any, request: _Request, accounts: ServiceAccounts, settings: Settings) -> Answer:
+    pod = request["object"]
     skip = opted_out(pod)
     if skip:
         return _allowed(body, request, skip.reason, pod=pod)
-    namespace = str(request.get("namespace") or (pod.get("metadata") or {}).get("namespace") or "default")
+    namespace = _namespace(request, pod)
     try:
         annotations = accounts.annotations(namespace, service_account_name(pod))
     except AccountsUnavailableError as exc:
         return _denied(body, request, pod, UNAVAILABLE, "accounts_unavailable", str(exc))
-    mutation = mutate(pod, namespace, annotations, settings, seed=request["uid"])
+    return _answer(body, request, pod, mutate(pod, namespace, annotations, settings, seed=request["uid"]))
+
+
+def _review_ephemeral(body: Any, request: _Request, _: ServiceAccounts, settings: Settings) -> Answer:
+    """No look-up: a running pod has its identity."""
+    pod = request["object"]
+    mutation = mutate_ephemeral(pod, request["oldObject"], _namespace(request, pod), settings)
+    return _answer(body, request, pod, mutation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reviewed:
+    """A kind of request that is looked at, and the objects that it has to bring."""
+
+    sub_resource: str
+    operation: str
+    objects: tuple[str, ...]
+    answer: Callable[[Any, _Request, ServiceAccounts, Settings], Answer]
+
+
+# Every other one is let through unseen.
+_REVIEWED = (
+    _Reviewed(sub_resource="", operation="CREATE", objects=("object",), answer=_review_creation),
+    _Reviewed(
+        sub_resource="ephemeralcontainers",
+        operation="UPDATE",
+        objects=("object", "oldObject"),
+        answer=_review_ephemeral,
+    ),
+)
+
+
+def _reviewed(request: _Request) -> _Reviewed | None:
+    resource = request["resource"]
+    if resource.get("group", "") != "" or resource.get("resource") != "pods":
+        return None
+    sub_resource, operation = request.get("subResource") or "", request.get("operation", "CREATE")
+    kinds = (kind for kind in _REVIEWED if (kind.sub_resource, kind.operation) == (sub_resource, operation))
+    return next(kinds, None)
+
+
+def _namespace(request: _Request, pod: Pod) -> str:
+    return str(request.get("namespace") or (pod.get("metadata") or {}).get("namespace") or "default")
+
+
+def _answer(body: Any, request: _Request, pod: Pod, mutation: Mutation) -> Answer:
     match mutation.decision:
         case Skip() as skip:
             return _allowed(body, request, skip.reason, mutation=mutation, pod=pod)
         case Deny() as deny:
             return _denied(body, request, pod, deny.code, deny.reason, deny.message)
+        case EphemeralInjection():
+            return _allowed(body, request, "ephemeral", mutation=mutation, pod=pod)
         case Injection() as injection:
             reason = injection.shape if injection.mode == "google" else injection.mode
             return _allowed(body, request, reason, mutation=mutation, pod=pod)
@@ -118,7 +170,7 @@ def _allowed(
     if mutation and mutation.warnings:
         response["warnings"] = _told(mutation.warnings)
     answer = {"apiVersion": body["apiVersion"], "kind": "AdmissionReview", "response": response}
-    outcome: Outcome = "injected" if mutation and isinstance(mutation.decision, Injection) else "unchanged"
+    outcome: Outcome = "injected" if mutation and isinstance(mutation.decision, _INJECTIONS) else "unchanged"
     return Answer(body=answer, outcome=outcome, reason=reason, fields=_fields(request, pod or {}))
 
 
@@ -133,7 +185,7 @@ def _denied(body: Any, request: dict[str, Any], pod: Pod, code: int, reason: str
     return Answer(body=failure(body, code, message), outcome="denied", reason=reason, fields=_fields(request, pod))
 
 
-def _request(body: Any) -> dict[str, Any]:
+def _request(body: Any) -> _Request:
     if not isinstance(body, dict) or body.get("kind") != "AdmissionReview" or body.get("apiVersion") not in VERSIONS:
         raise _InvalidReviewError(f"expected an AdmissionReview of {' or '.join(VERSIONS)}")
     request = body.get("request")
@@ -143,15 +195,11 @@ def _request(body: Any) -> dict[str, Any]:
         raise _InvalidReviewError("the request has no uid")
     if not isinstance(request.get("resource"), dict) or not isinstance(request.get("namespace") or "", str):
         raise _InvalidReviewError("the request has no resource, or a namespace that is no string")
-    if _is_pod_creation(request) and not isinstance(request.get("object"), dict):
-        raise _InvalidReviewError("the request has no object")
+    kind = _reviewed(request)
+    for place in kind.objects if kind else ():
+        if not isinstance(request.get(place), dict):
+            raise _InvalidReviewError(f"the request has no {place}")
     return request
-
-
-def _is_pod_creation(request: Mapping[str, Any]) -> bool:
-    resource = request["resource"]
-    is_pod = resource.get("group", "") == "" and resource.get("resource") == "pods" and not request.get("subResource")
-    return is_pod and request.get("operation", "CREATE") == "CREATE"
 
 
 def _fields(request: Mapping[str, Any], pod: Pod) -> dict[str, str]:

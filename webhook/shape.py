@@ -7,7 +7,9 @@ modules rely on is looked at here, once.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from webhook.pod import CONTAINER_LISTS
+from webhook.pod import CONTAINER_LISTS, EPHEMERAL
+
+_LISTS = (*CONTAINER_LISTS, EPHEMERAL)
 
 
 def shape_problem(pod: Any) -> str | None:
@@ -21,7 +23,7 @@ def shape_problem(pod: Any) -> str | None:
         _first_wrong("metadata", metadata, _METADATA)
         or _first_wrong("spec.os", spec.get("os") or {}, _OS)
         or _first_wrong("spec", spec, _SPEC)
-        or next(filter(None, (_container_problem(spec, which) for which in CONTAINER_LISTS)), None)
+        or next(filter(None, (_container_problem(spec, which) for which in _LISTS)), None)
     )
 
 
@@ -60,9 +62,9 @@ _METADATA = dict.fromkeys(("name", "generateName", "namespace"), _TEXT) | dict.f
 _OS = {"name": _TEXT}
 _SPEC = dict.fromkeys(("serviceAccountName", "serviceAccount", "restartPolicy"), _TEXT) | {
     "nodeSelector": _TEXT_MAP,
-    **dict.fromkeys(("volumes", "imagePullSecrets", *CONTAINER_LISTS), _NAMED_LIST),
+    **dict.fromkeys(("volumes", "imagePullSecrets", *_LISTS), _NAMED_LIST),
 }
-_CONTAINER = dict.fromkeys(("env", "volumeMounts"), _NAMED_LIST)
+_CONTAINER = {"targetContainerName": _TEXT} | dict.fromkeys(("env", "volumeMounts"), _NAMED_LIST)
 
 
 def _first_wrong(place: str, holder: Mapping[str, Any], checks: Mapping[str, _Check]) -> str | None:

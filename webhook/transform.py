@@ -4,16 +4,15 @@ Pure: pod and decision in, JSON Patch out. Verbs say the policy: `put` replaces 
 `put_if_absent` leaves the author's. A pod that already is as it should be gets no operation.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-from contract import environ
 from webhook import parts, session_name
 from webhook.amended import is_amended
 from webhook.decision import Injection
-from webhook.env import INJECTED_VARIABLES, ContainerEnv, Entry, read_env
+from webhook.env import ContainerEnv, read_env
 from webhook.patch import Operation, add, append, remove_all, replace
 from webhook.pod import INJECTED_CONTAINERS, Container, ContainerList, Pod, application_containers, containers
+from webhook.put import put, put_env
 from webhook.settings import Settings
 
 
@@ -72,35 +71,11 @@ def _drawn(container: Container, env: ContainerEnv, injection: Injection) -> str
 def _put_env(path: str, container: Container, injection: Injection, settings: Settings, name: str) -> list[Operation]:
     """The author's entries win; those of an earlier review are replaced where they stand."""
     env = read_env(container, settings.volume_name, injection.volume_path)
-    entries: list[Any] = container.get("env") or []
-    present, author = env.injected, env.author
-    wanted = _application_env(injection, _drawn(container, env, injection) or name, author)
-    if [entries[index] for index in present] == wanted:
-        return []
-    after = {entry.get("name") for entry in entries[present[0] + 1 :]} if present else set()
-    if not present or after & author.keys() & set(INJECTED_VARIABLES):
-        # At the end, where no entry of the author's can be taken for the next of ours.
-        return remove_all(f"{path}/env", present) + append(f"{path}/env", container.get("env"), wanted)
-    # Before what may refer to them: $(NAME) means a variable that stands further up.
-    inserted = [add(f"{path}/env/{present[0]}", entry) for entry in reversed(wanted)]
-    return remove_all(f"{path}/env", present) + inserted
-
-
-_REGION_TWINS = {environ.AWS_REGION: environ.AWS_DEFAULT_REGION, environ.AWS_DEFAULT_REGION: environ.AWS_REGION}
-
-
-def _application_env(injection: Injection, name: str, author: Mapping[str, Entry]) -> list[dict[str, Any]]:
-    """Ours without the author's; who set one region variable means both, as half of the SDKs read the other one."""
-    ours = parts.application_env(injection, name)
-    if not author:
-        return ours
-    entries = {entry["name"]: entry for entry in ours}
-    entries |= {name: {**author[twin], "name": name} for name, twin in _REGION_TWINS.items() if twin in author}
-    return [entries[name] for name in INJECTED_VARIABLES if name in entries and name not in author]
+    return put_env(path, container, env, parts.application_env(injection, _drawn(container, env, injection) or name))
 
 
 def _put_mount(path: str, container: Container, injection: Injection, settings: Settings) -> list[Operation]:
-    return _put(f"{path}/volumeMounts", container.get("volumeMounts"), parts.application_mount(injection, settings))
+    return put(f"{path}/volumeMounts", container.get("volumeMounts"), parts.application_mount(injection, settings))
 
 
 def _take_back(path: str, container: Container, settings: Settings) -> list[Operation]:
@@ -112,17 +87,7 @@ def _take_back(path: str, container: Container, settings: Settings) -> list[Oper
 
 
 def _put_volume(pod: Pod, volume: dict[str, Any]) -> list[Operation]:
-    return _put("/spec/volumes", pod["spec"].get("volumes"), volume)
-
-
-def _put(path: str, present: list[dict[str, Any]] | None, wanted: dict[str, Any]) -> list[Operation]:
-    """One element of this name: the first is replaced where it stands, others go, none is appended."""
-    indices = [index for index, element in enumerate(present or ()) if element.get("name") == wanted["name"]]
-    if not indices or present is None:
-        return append(path, present, [wanted])
-    first, *others = indices
-    kept = [] if present[first] == wanted else [replace(f"{path}/{first}", wanted)]
-    return kept + remove_all(path, others)
+    return put("/spec/volumes", pod["spec"].get("volumes"), volume)
 
 
 def _put_first(pod: Pod, which: ContainerList, wanted: dict[str, Any] | None) -> list[Operation]:

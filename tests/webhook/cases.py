@@ -7,11 +7,13 @@ from typing import Any
 
 import yaml
 
+from webhook.mutate import Mutation, mutate, mutate_ephemeral
 from webhook.role_policy_file import load_role_policy
 from webhook.settings import Settings, parse_settings
 
 GOLDEN = Path(__file__).parent / "golden"
 UID = "00000000-0000-0000-0000-000000000001"
+NAMESPACE = "shop"
 IMAGE = "registry.example/token-injector:1.0"
 
 
@@ -19,6 +21,7 @@ IMAGE = "registry.example/token-injector:1.0"
 class GoldenCase:
     """A folder: pod.yaml, service-account.yaml, settings.yaml in; expected.yaml and warnings.txt, or denied.txt, out.
 
+    A case with old.yaml is an update of a running pod's ephemeral containers; no account is looked up for it.
     settings.yaml maps flags to values; role-policy.yaml is the file that --role-policy names.
     """
 
@@ -28,6 +31,12 @@ class GoldenCase:
     def pod(self) -> dict[str, Any]:
         """The pod as its author wrote it."""
         return dict(yaml.safe_load((self.folder / "pod.yaml").read_text()))
+
+    @property
+    def old(self) -> dict[str, Any] | None:
+        """The running pod before its ephemeral containers were changed; None for a pod that is created."""
+        path = self.folder / "old.yaml"
+        return dict(yaml.safe_load(path.read_text())) if path.exists() else None
 
     @property
     def account(self) -> dict[str, Any]:
@@ -54,6 +63,17 @@ class GoldenCase:
             return settings
         return replace(settings, role_policy=load_role_policy(policy.read_text(), policy.name))
 
+    def mutate(self, pod: dict[str, Any] | None = None, *, seed: str = UID) -> Mutation:
+        """What happens to the case's pod, or to this one instead."""
+        pod = self.pod if pod is None else pod
+        if self.old is not None:
+            return mutate_ephemeral(pod, self.old, NAMESPACE, self.settings)
+        return mutate(pod, NAMESPACE, self.annotations, self.settings, seed=seed)
+
+    def review(self) -> dict[str, Any]:
+        """The AdmissionReview that brings the case."""
+        return admission_review(self.pod, namespace=NAMESPACE, old=self.old)
+
 
 @functools.cache
 def golden_cases() -> tuple[GoldenCase, ...]:
@@ -62,9 +82,12 @@ def golden_cases() -> tuple[GoldenCase, ...]:
 
 
 def admission_review(
-    pod: Any, *, namespace: str = "shop", uid: str = "00000000-0000-0000-0000-000000000001"
+    pod: Any, *, namespace: str = NAMESPACE, uid: str = UID, old: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The AdmissionReview of a pod's creation, whole."""
+    """The AdmissionReview of a pod's creation, whole; with an old one, of its ephemeral containers' update."""
+    is_update = (
+        {"operation": "UPDATE", "subResource": "ephemeralcontainers", "oldObject": old} if old is not None else {}
+    )
     return {
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
@@ -78,5 +101,6 @@ def admission_review(
             "object": pod,
             "oldObject": None,
             "dryRun": False,
+            **is_update,
         },
     }

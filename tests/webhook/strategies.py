@@ -264,6 +264,31 @@ def copied_pods(draw: st.DrawFn) -> Pod:
     return pod
 
 
+@st.composite
+def debugged_pods(draw: st.DrawFn) -> tuple[Pod, Pod]:
+    """A running pod, injected or not, with some ephemeral containers more; and as it was without those."""
+    pod = draw(pods() | copied_pods())
+    if draw(st.booleans()):
+        mutation = mutate(pod, NAMESPACE, draw(annotations()), draw(settings()), seed="when it was created")
+        pod = jsonpatch.apply_patch(pod, copy.deepcopy(mutation.patch))
+    pod["metadata"]["annotations"] = draw(st.none() | annotations(with_role=False))
+    names = draw(st.lists(st.sampled_from(("debugger", "tools", "shell")), min_size=1, unique=True))
+    target = {"targetContainerName": st.sampled_from(("app", "worker", "none-of-them", None))}
+    containers_ = [
+        {"name": name, **draw(containers(init=False)), **draw(st.fixed_dictionaries({}, optional=target))}
+        for name in names
+    ]
+    for container in containers_:
+        for one in ("resources", *(["volumeMounts"] if draw(st.booleans()) else [])):
+            container.pop(one, None)
+    known = draw(st.integers(min_value=0, max_value=len(names)))
+    old = copy.deepcopy(pod)
+    if known:
+        old["spec"]["ephemeralContainers"] = copy.deepcopy(containers_[:known])
+    pod["spec"]["ephemeralContainers"] = containers_
+    return pod, old
+
+
 def mutated_by_the_seed(pod: Pod, *, role_arn: str) -> Pod:
     """The pod after token-injector's own webhook (reference: its README's before and after)."""
     pod = copy.deepcopy(pod)

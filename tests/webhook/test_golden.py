@@ -13,14 +13,12 @@ import jsonpatch
 import pytest
 import yaml
 
-from tests.webhook.cases import UID, GoldenCase, admission_review, golden_cases
+from tests.webhook.cases import UID, GoldenCase, golden_cases
 from webhook.app import create_app
 from webhook.decision import Deny
-from webhook.mutate import mutate
 from webhook.review import review
 
 CASES = [pytest.param(case, id=case.folder.name) for case in golden_cases()]
-NAMESPACE = "shop"
 WARNINGS = "warnings.txt"
 
 
@@ -39,7 +37,7 @@ class OneAccount:
 
 def outcome(case: GoldenCase) -> dict[str, str]:
     """The files that the case ought to hold, by name."""
-    mutation = mutate(case.pod, NAMESPACE, case.annotations, case.settings, seed=UID)
+    mutation = case.mutate()
     if isinstance(mutation.decision, Deny):
         return {"denied.txt": mutation.decision.message + "\n"}
     patch = json.loads(json.dumps(mutation.patch))  # as it goes over the wire
@@ -74,11 +72,11 @@ def test_mutation_is_as_expected(case: GoldenCase) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_the_server_says_the_same(case: GoldenCase) -> None:
     """Over HTTP and JSON Patch the pod, the warnings and the denial are the same."""
-    accounts = OneAccount(case.annotations)
+    accounts = OneAccount({} if case.old else case.annotations)
     settings = case.settings
     app = create_app(lambda body: review(body, accounts=accounts, settings=settings))
 
-    body = json.dumps(admission_review(case.pod, namespace=NAMESPACE))
+    body = json.dumps(case.review())
     response = app.test_client().post("/pods", data=body, content_type="application/json").get_json()["response"]
 
     assert response["uid"] == UID
@@ -98,10 +96,10 @@ def test_mutating_twice_is_mutating_once(case: GoldenCase) -> None:
     """A mutated pod under review again, with another uid, gets no operation; the input is never touched."""
     pod = case.pod
     before = copy.deepcopy(pod)
-    once = mutate(pod, NAMESPACE, case.annotations, case.settings, seed=UID)
+    once = case.mutate(pod)
     mutated = jsonpatch.apply_patch(pod, once.patch)
 
-    twice = mutate(mutated, NAMESPACE, case.annotations, case.settings, seed="another uid")
+    twice = case.mutate(mutated, seed="another uid")
 
     assert twice.patch == []
     assert type(twice.decision) is type(once.decision)
@@ -114,6 +112,7 @@ def test_cases_are_complete(case: GoldenCase) -> None:
     names = {path.name for path in case.folder.iterdir()}
 
     assert (case.folder / "pod.yaml").read_text().startswith("# ")
-    given = {"pod.yaml", "service-account.yaml", "settings.yaml", "role-policy.yaml"}
+    given = {"pod.yaml", "service-account.yaml", "old.yaml", "settings.yaml", "role-policy.yaml"}
     assert names <= {*given, "expected.yaml", "denied.txt", WARNINGS}
     assert len(names & {"expected.yaml", "denied.txt"}) == 1
+    assert len(names & {"service-account.yaml", "old.yaml"}) == 1

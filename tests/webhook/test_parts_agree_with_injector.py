@@ -124,7 +124,9 @@ def test_injected_containers_carry_nothing_of_the_applications(make_settings: Ca
 def all_injected() -> Iterator[Any]:
     """The injected containers of every golden case."""
     for case in golden_cases():
-        mutation = mutate(case.pod, "shop", case.annotations, case.settings, seed="uid")
+        if case.old is not None:  # what runs in a running pod was injected when it was created
+            continue
+        mutation = case.mutate()
         if not mutation.patch:
             continue
         spec = jsonpatch.apply_patch(case.pod, mutation.patch)["spec"]

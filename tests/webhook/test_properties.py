@@ -17,9 +17,9 @@ from contract.pod import VOLUME_NAME
 from tests.webhook import strategies
 from tests.webhook.cases import admission_review
 from tests.webhook.strategies import NAMESPACE, Pod
-from webhook.decision import Deny, Injection, Skip
+from webhook.decision import Deny, EphemeralInjection, Injection, Skip
 from webhook.env import INJECTED_VARIABLES
-from webhook.mutate import Mutation, mutate
+from webhook.mutate import Mutation, mutate, mutate_ephemeral
 from webhook.pod import CONTAINER_LISTS, INJECTED_CONTAINERS
 from webhook.review import Answer, review
 from webhook.settings import Settings
@@ -211,10 +211,75 @@ def test_dry_run_is_the_same(pod: Pod, account: dict[str, str], settings: Settin
     assert answer.body == dry_answer.body
 
 
+@many
+@given(pods=strategies.debugged_pods(), settings=strategies.settings())
+def test_only_new_ephemeral_containers_are_touched(pods: tuple[Pod, Pod], settings: Settings) -> None:
+    """Nothing of the old pod changes; of a new container grow env and mounts only, and nothing of the author's goes."""
+    pod, old = pods
+    before = copy.deepcopy(pods)
+    mutation = mutate_ephemeral(pod, old, NAMESPACE, settings)
+    mutated = applied(pod, mutation)
+
+    assert pods == before
+    known = len(old["spec"].get("ephemeralContainers") or ())
+    assert mutated["spec"]["ephemeralContainers"][:known] == pod["spec"]["ephemeralContainers"][:known]
+    assert without(mutated["spec"], {"ephemeralContainers"}) == without(pod["spec"], {"ephemeralContainers"})
+    assert without(mutated, {"spec"}) == without(pod, {"spec"})
+    for container, after in zip(
+        pod["spec"]["ephemeralContainers"], mutated["spec"]["ephemeralContainers"], strict=True
+    ):
+        grown = {"env", "volumeMounts"}
+        assert without(container, grown) == without(after, grown)
+        assert kept_mounts(container) == kept_mounts(after)
+        mounted = any(mount["name"] == VOLUME_NAME for mount in container.get("volumeMounts") or ())
+        if not mounted and not any(
+            entry["name"] == "AWS_WEB_IDENTITY_TOKEN_FILE" for entry in container.get("env") or ()
+        ):
+            assert is_subsequence(container.get("env") or [], after.get("env") or [])
+
+
+@many
+@given(pods=strategies.debugged_pods(), settings=strategies.settings())
+def test_ephemeral_containers_twice_is_once(pods: tuple[Pod, Pod], settings: Settings) -> None:
+    """A reinvocation gets no operation and the same decision."""
+    pod, old = pods
+    once = mutate_ephemeral(pod, old, NAMESPACE, settings)
+
+    twice = mutate_ephemeral(applied(pod, once), old, NAMESPACE, settings)
+
+    assert twice.patch == []
+    assert type(twice.decision) is type(once.decision)
+
+
+@some
+@given(pods=strategies.debugged_pods(), settings=strategies.settings())
+def test_injected_ephemeral_containers_are_whole(pods: tuple[Pod, Pod], settings: Settings) -> None:
+    """Each has the token file of a container of the pod, one read-only mount at its folder, and a valid schema."""
+    pod, old = pods
+    mutation = mutate_ephemeral(pod, old, NAMESPACE, settings)
+    assume(isinstance(mutation.decision, EphemeralInjection))
+    assert isinstance(mutation.decision, EphemeralInjection)
+    mutated = applied(pod, mutation)
+
+    kubernetes_validate.validate(mutated, KUBERNETES, strict=True)
+    for one in mutation.decision.containers:
+        container = mutated["spec"]["ephemeralContainers"][one.index]
+        mounts = [mount for mount in container["volumeMounts"] if mount["name"] == VOLUME_NAME]
+        assert mounts == [{"name": VOLUME_NAME, "mountPath": one.volume_path, "readOnly": True}]
+        assert [mount["mountPath"] for mount in container["volumeMounts"]].count(one.volume_path) == 1
+        variables = {entry["name"] for entry in container["env"]}
+        assert {"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"} <= variables
+
+
 @st.composite
 def damaged_reviews(draw: st.DrawFn) -> Any:
     """A review in which some values are replaced by any other."""
-    body: Any = admission_review(strategies.pod_with_every_field())
+    pod = strategies.pod_with_every_field()
+    debugged = copy.deepcopy(pod)
+    debugged["spec"]["ephemeralContainers"] = [{**debugged["spec"]["containers"][0], "targetContainerName": "app"}]
+    body: Any = draw(
+        st.sampled_from((admission_review(pod), admission_review(debugged, old=strategies.pod_with_every_field())))
+    )
     for path in draw(st.lists(st.sampled_from([path for path in paths_of(body) if path]), min_size=1, max_size=2)):
         parent = body
         for step in path[:-1]:

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import jsonpatch
 import pytest
 
 from contract.annotations import ENABLED_LABEL, ROLE_ARN
 from tests.webhook import strategies
-from tests.webhook.cases import UID, admission_review
+from tests.webhook.cases import IMAGE, UID, admission_review
 from webhook.review import AccountsUnavailableError, Answer, review
-from webhook.settings import Settings
+from webhook.settings import Settings, parse_settings
 
 ROLE = "arn:aws:iam::123456789012:role/orders"
 
@@ -58,6 +59,17 @@ def changed(**request: Any) -> dict[str, Any]:
     return body
 
 
+def debugged(**request: Any) -> dict[str, Any]:
+    """The review of `kubectl debug` on an injected pod."""
+    settings, _ = parse_settings({"image": [IMAGE]}, {})
+    before = review(admission_review(pod()), accounts=Accounts({ROLE_ARN: ROLE}), settings=settings)
+    old = jsonpatch.apply_patch(pod(), patch_of(before))
+    now = {**old, "spec": {**old["spec"], "ephemeralContainers": [{"name": "debugger", "image": "busybox"}]}}
+    body = admission_review(now, old=old)
+    body["request"] = {key: value for key, value in {**body["request"], **request}.items() if value is not None}
+    return body
+
+
 def patch_of(answer: Answer) -> Any:
     """The patch, decoded."""
     return json.loads(base64.b64decode(answer.body["response"]["patch"]))
@@ -79,7 +91,6 @@ def test_injection(accounts: Accounts, settings: Settings) -> None:
 
 def test_pod_that_is_right_has_no_patch(accounts: Accounts, settings: Settings) -> None:
     """Neither an empty patch nor its type goes back: Kubernetes wants both or none."""
-    jsonpatch = pytest.importorskip("jsonpatch")
     mutated = jsonpatch.apply_patch(
         pod(), patch_of(review(admission_review(pod()), accounts=accounts, settings=settings))
     )
@@ -144,7 +155,8 @@ def test_v1beta1_is_answered_in_v1beta1(accounts: Accounts, settings: Settings) 
     [
         pytest.param({"operation": "UPDATE"}, id="update"),
         pytest.param({"operation": "DELETE", "object": None}, id="delete"),
-        pytest.param({"subResource": "ephemeralcontainers", "operation": "UPDATE"}, id="ephemeral containers"),
+        pytest.param({"subResource": "ephemeralcontainers", "operation": "CREATE"}, id="no update of the subresource"),
+        pytest.param({"subResource": "resize", "operation": "UPDATE"}, id="resize"),
         pytest.param({"subResource": "binding"}, id="binding"),
         pytest.param({"resource": {"group": "apps", "version": "v1", "resource": "deployments"}}, id="deployment"),
         pytest.param(
@@ -188,6 +200,31 @@ def test_other_resources_are_allowed(request_: dict[str, Any], accounts: Account
         pytest.param(changed(object={"spec": {}, "metadata": {"labels": []}}), "metadata.labels is not", id="labels"),
         pytest.param(
             changed(object={"spec": {"containers": [{}]}}), "spec.containers[0].name is not a string", id="no name"
+        ),
+        pytest.param(debugged(object=None), "has no object", id="ephemeral: no object"),
+        pytest.param(debugged(oldObject=None), "has no oldObject", id="ephemeral: no old object"),
+        pytest.param(debugged(oldObject="pod"), "has no oldObject", id="ephemeral: the old object is a string"),
+        pytest.param(debugged(object={}), "the pod has no spec", id="ephemeral: no spec"),
+        pytest.param(debugged(oldObject={}), "oldObject: the pod has no spec", id="ephemeral: the old one has no spec"),
+        pytest.param(
+            debugged(object={"spec": {"ephemeralContainers": {}}}),
+            "spec.ephemeralContainers is not a list of objects",
+            id="ephemeral: no list",
+        ),
+        pytest.param(
+            debugged(oldObject={"spec": {"ephemeralContainers": [{"name": None}]}}),
+            "oldObject: spec.ephemeralContainers[0].name is not a string",
+            id="ephemeral: the old one's container has no name",
+        ),
+        pytest.param(
+            debugged(object={"spec": {"ephemeralContainers": [{"name": "a", "targetContainerName": []}]}}),
+            "spec.ephemeralContainers[0].targetContainerName is not a string",
+            id="ephemeral: the target is a list",
+        ),
+        pytest.param(
+            debugged(object={"spec": {"ephemeralContainers": [{"name": "a", "env": "A"}]}}),
+            "spec.ephemeralContainers[0].env is not a list of objects",
+            id="ephemeral: env is a string",
         ),
     ],
 )
@@ -318,6 +355,34 @@ def test_accounts_unavailable_does_not_touch_others(accounts: Accounts, settings
     answer = review(admission_review(pod(**{ENABLED_LABEL: "false"})), accounts=accounts, settings=settings)
 
     assert answer.body["response"]["allowed"]
+
+
+def test_debug_container_needs_no_look_up(accounts: Accounts, settings: Settings) -> None:
+    """An API server that cannot be asked, or an account that has changed, makes no difference to a running pod."""
+    accounts.is_available = False
+
+    answer = review(debugged(), accounts=accounts, settings=settings)
+
+    assert (answer.outcome, answer.reason) == ("injected", "ephemeral")
+    assert {operation["path"].rpartition("/")[0] for operation in patch_of(answer)} == {"/spec/ephemeralContainers/0"}
+    assert accounts.asked == []
+    assert answer.fields["pod"] == "orders-"
+
+
+@pytest.mark.parametrize("version", ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"])
+def test_debug_container_of_a_pod_that_we_do_not_know(version: str, accounts: Accounts, settings: Settings) -> None:
+    """It starts, and kubectl shows why it has no credentials."""
+    old = pod()
+    now = {**old, "spec": {**old["spec"], "ephemeralContainers": [{"name": "debugger"}]}}
+
+    answer = review(admission_review(now, old=old) | {"apiVersion": version}, accounts=accounts, settings=settings)
+
+    response = answer.body["response"]
+    assert answer.body["apiVersion"] == version
+    assert (answer.outcome, answer.reason) == ("unchanged", "not_injected")
+    assert response["allowed"]
+    assert "patch" not in response
+    assert response["warnings"][0].startswith("no AWS credentials for debugger: none of the pod's containers mounts")
 
 
 def test_denial(accounts: Accounts, settings: Settings) -> None:

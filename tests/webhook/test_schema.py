@@ -23,7 +23,7 @@ INJECTED = [
 def test_authors_pods_are_valid(case: GoldenCase) -> None:
     """The cases are pods that an API server would send."""
     kubernetes_validate.validate(case.pod, KUBERNETES, strict=True)
-    kubernetes_validate.validate(case.account, KUBERNETES, strict=True)
+    kubernetes_validate.validate(case.account if case.old is None else case.old, KUBERNETES, strict=True)
 
 
 @pytest.mark.parametrize("case", INJECTED)
@@ -33,7 +33,9 @@ def test_expected_pods_are_valid(case: GoldenCase) -> None:
 
     kubernetes_validate.validate(expected, KUBERNETES, strict=True)
     names = [
-        container["name"] for kind in ("initContainers", "containers") for container in expected["spec"].get(kind) or ()
+        container["name"]
+        for kind in ("initContainers", "containers", "ephemeralContainers")
+        for container in expected["spec"].get(kind) or ()
     ]
     assert len(names) == len(set(names))
 

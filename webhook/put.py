@@ -1,0 +1,52 @@
+"""How does a piece of ours get into a container or a pod?
+
+Pure. An earlier review's is replaced where it stands, the author's is left alone, nothing is there twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from contract import environ
+from webhook.env import INJECTED_VARIABLES, ContainerEnv, Entry
+from webhook.patch import Operation, add, append, remove_all, replace
+from webhook.pod import Container
+
+_REGION_TWINS = {environ.AWS_REGION: environ.AWS_DEFAULT_REGION, environ.AWS_DEFAULT_REGION: environ.AWS_REGION}
+
+
+def put_env(path: str, container: Container, env: ContainerEnv, ours: Sequence[Entry]) -> list[Operation]:
+    """Variables into the container at this path, whose `env` was read; the author's entries win.
+
+    `ours` are in the order of `env.INJECTED_VARIABLES`.
+    """
+    entries: list[Any] = container.get("env") or []
+    present, author = env.injected, env.author
+    wanted = _without_authors(ours, author)
+    if [entries[index] for index in present] == wanted:
+        return []
+    after = {entry.get("name") for entry in entries[present[0] + 1 :]} if present else set()
+    if not present or after & author.keys() & set(INJECTED_VARIABLES):
+        # At the end, where no entry of the author's can be taken for the next of ours.
+        return remove_all(f"{path}/env", present) + append(f"{path}/env", container.get("env"), wanted)
+    # Before what may refer to them: $(NAME) means a variable that stands further up.
+    inserted = [add(f"{path}/env/{present[0]}", entry) for entry in reversed(wanted)]
+    return remove_all(f"{path}/env", present) + inserted
+
+
+def put(path: str, present: list[dict[str, Any]] | None, wanted: dict[str, Any]) -> list[Operation]:
+    """One element of this name: the first is replaced where it stands, others go, none is appended."""
+    indices = [index for index, element in enumerate(present or ()) if element.get("name") == wanted["name"]]
+    if not indices or present is None:
+        return append(path, present, [wanted])
+    first, *others = indices
+    kept = [] if present[first] == wanted else [replace(f"{path}/{first}", wanted)]
+    return kept + remove_all(path, others)
+
+
+def _without_authors(ours: Sequence[Entry], author: Mapping[str, Entry]) -> list[Entry]:
+    """Who set one region variable means both, as half of the SDKs read the other one."""
+    if not author:
+        return list(ours)
+    entries = {entry["name"]: entry for entry in ours}
+    entries |= {name: {**author[twin], "name": name} for name, twin in _REGION_TWINS.items() if twin in author}
+    return [entries[name] for name in INJECTED_VARIABLES if name in entries and name not in author]
