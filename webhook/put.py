@@ -21,7 +21,7 @@ def put_env(path: str, container: Container, env: ContainerEnv, ours: Sequence[E
     """
     entries: list[Any] = container.get("env") or []
     present, author = env.injected, env.author
-    wanted = _without_authors(ours, author)
+    wanted = _without_authors(ours, author) if author else list(ours)
     if [entries[index] for index in present] == wanted:
         return []
     after = {entry.get("name") for entry in entries[present[0] + 1 :]} if present else set()
@@ -45,8 +45,6 @@ def put(path: str, present: list[dict[str, Any]] | None, wanted: dict[str, Any])
 
 def _without_authors(ours: Sequence[Entry], author: Mapping[str, Entry]) -> list[Entry]:
     """Who set one region variable means both, as half of the SDKs read the other one."""
-    if not author:
-        return list(ours)
     entries = {entry["name"]: entry for entry in ours}
     entries |= {name: {**author[twin], "name": name} for name, twin in _REGION_TWINS.items() if twin in author}
     return [entries[name] for name in INJECTED_VARIABLES if name in entries and name not in author]

@@ -14,12 +14,13 @@ from webhook.decision import Deny, Injection
 from webhook.env import read_env
 from webhook.pod import Container, Pod
 from webhook.precedence import Annotations
+from webhook.role_policy import RolePolicy
 from webhook.settings import Settings
 
 
 def refusal(pod: Pod, injection: Injection, settings: Settings, gathered: Annotations) -> Deny | None:
     """The first reason against this injection, None if there is none."""
-    forbidden = _forbidden_role(pod, injection, settings, gathered)
+    forbidden = settings.role_policy and _forbidden_role(pod, injection, settings.role_policy, settings, gathered)
     if forbidden:
         return forbidden
     if pods.is_windows(pod):
@@ -57,10 +58,10 @@ def refusal(pod: Pod, injection: Injection, settings: Settings, gathered: Annota
     return None
 
 
-def _forbidden_role(pod: Pod, injection: Injection, settings: Settings, gathered: Annotations) -> Deny | None:
+def _forbidden_role(
+    pod: Pod, injection: Injection, role_policy: RolePolicy, settings: Settings, gathered: Annotations
+) -> Deny | None:
     """The role that is injected, and those that containers name themselves: their AWS_ROLE_ARN is kept over ours."""
-    if settings.role_policy is None:
-        return None
     roles = [(gathered.source(keys.ROLE_ARN), injection.role_arn, f"the role {injection.role_arn}")]
     for _, _, container in pods.application_containers(pod, injection.skip_containers):
         entry = read_env(container, settings.volume_name, injection.volume_path).author.get(environ.AWS_ROLE_ARN)
@@ -69,7 +70,7 @@ def _forbidden_role(pod: Pod, injection: Injection, settings: Settings, gathered
             place = f"{gathered.pod_place}: container {container['name']!r}, variable {environ.AWS_ROLE_ARN}"
             roles.append((place, str(entry["value"]), "this role"))
     for place, role_arn, shown in roles:
-        why = settings.role_policy.refusal(gathered.namespace, role_arn)
+        why = role_policy.refusal(gathered.namespace, role_arn)
         if why:
             message = f"{place}: the role policy does not allow {shown} in namespace {gathered.namespace}: {why}"
             return Deny(reason="role_not_allowed", message=message)

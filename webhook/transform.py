@@ -55,9 +55,14 @@ def _session_name(pod: Pod, injection: Injection, settings: Settings) -> str:
     """All containers' name: the one that an earlier review drew for one of them, or else this review's."""
     if not injection.session_name_drawn:
         return injection.session_name
-    containers = (container for _, _, container in application_containers(pod))
+    # Without our mount nothing in a container is an earlier review's: most pods are looked at no closer.
+    containers = (container for _, _, container in application_containers(pod) if _mounts_ours(container, settings))
     drawn = (_drawn(container, read_env(container, settings.volume_name), injection) for container in containers)
     return next((name for name in drawn if name), injection.session_name)
+
+
+def _mounts_ours(container: Container, settings: Settings) -> bool:
+    return any(mount.get("name") == settings.volume_name for mount in container.get("volumeMounts") or ())
 
 
 def _drawn(container: Container, env: ContainerEnv, injection: Injection) -> str | None:
