@@ -3,6 +3,7 @@
 Pure. X.509 as RFC 5280 has it, every extension written out with its criticality. Bytes that are PEM say `_pem`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,8 @@ from certjob.names import IPAddress, Names
 
 # What we make is EC; what we find may be RSA, made by somebody else.
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+_AUTHORITY_NAME = "token-injector CA "
 
 # Clocks differ: a certificate is valid from a little before it was made, at most an hour.
 _BACKDATE_PARTS = 100
@@ -29,10 +32,18 @@ class Issued:
     key: PrivateKey = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where keys and serial numbers come from."""
+
+    new_key: Callable[[], PrivateKey]
+    new_serial: Callable[[], int]
+
+
 def issue_authority(*, key: PrivateKey, serial: int, now: datetime, lifetime: timedelta) -> Issued:
     """A self-signed CA that signs leaves and no other CA. Each has a name of its own: no client mixes two up."""
     now = now.replace(microsecond=0)
-    name = _name(f"token-injector CA {now:%Y-%m-%d} {serial & 0xFFFFFFFF:08x}")
+    name = _name(f"{_AUTHORITY_NAME}{now:%Y-%m-%d} {serial & 0xFFFFFFFF:08x}")
     own_key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     certificate = (
         _builder(name, name, key, serial, now - _backdate(lifetime), now + lifetime)
@@ -89,6 +100,11 @@ def subject_of(certificate: x509.Certificate) -> str:
     """The common name, or the whole subject where there is none."""
     found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(found[0].value) if found else certificate.subject.rfc4514_string()
+
+
+def is_our_authority(certificate: x509.Certificate) -> bool:
+    """Whether its name is one that `issue_authority` gives. It tells ours from another's; it vouches for nothing."""
+    return subject_of(certificate).startswith(_AUTHORITY_NAME)
 
 
 def new_private_key() -> PrivateKey:

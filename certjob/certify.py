@@ -3,16 +3,15 @@
 The steps are pure but for the folder; time, keys and serial numbers are parameters.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 
-from certjob.certificates import Issued, PrivateKey, certificates_pem, issue_authority, issue_leaf, key_pem
+from certjob.certificates import Issued, Source, certificates_pem, issue_authority, issue_leaf, key_pem
 from certjob.checks import authority_fault, dates_fault, days_left
-from certjob.decide import Decision, Keep, Present, RenewLeaf, RotateCA, Unusable, Wanted, decide, leaf_fault
+from certjob.decide import Decision, Keep, Present, RenewLeaf, RotateCA, Unusable, Wanted, decide, leaf_fault, usable
 from certjob.errors import FileAccessError
 from certjob.files import locked, read, write
 from contract.server import CA_CERT, CA_KEY, TLS_CERT, TLS_KEY
@@ -27,14 +26,6 @@ class Request:
     wanted: Wanted
     lifetime: timedelta
     ca_lifetime: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where keys and serial numbers come from."""
-
-    new_key: Callable[[], PrivateKey]
-    new_serial: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +64,7 @@ def certify(request: Request, *, now: datetime, source: Source) -> Outcome:
         signer = _signer(decision, present, request, now, source)
         if isinstance(decision, RotateCA) and signer:
             contents[CA_KEY] = key_pem(signer.key)
-        authority = signer.certificate if signer else _usable(present.authority)
+        authority = signer.certificate if signer else usable(present.authority)
         everyone = _bundle(authority, present)
         bundle = (authority, *(one for one in everyone[1:] if not authority_fault(one) and not dates_fault(one, now)))
         if present.authorities != bundle:
@@ -87,7 +78,7 @@ def certify(request: Request, *, now: datetime, source: Source) -> Outcome:
         decision=decision,
         written=tuple(contents),
         dropped_authorities=len(everyone) - len(bundle),
-        leaf=issued.certificate if issued else _usable(present.leaf),
+        leaf=issued.certificate if issued else usable(present.leaf),
         authorities=bundle,
     )
 
@@ -121,7 +112,7 @@ def _signer(decision: Decision, present: Present, request: Request, now: datetim
             key = present.authority_key
             if isinstance(key, Unusable):
                 raise TypeError(f"decide renews without a key: {key.reason}")
-            return Issued(certificate=_usable(present.authority), key=key)
+            return Issued(certificate=usable(present.authority), key=key)
         case RotateCA():
             return issue_authority(
                 key=source.new_key(), serial=source.new_serial(), now=now, lifetime=request.ca_lifetime
@@ -144,10 +135,3 @@ def _bundle(authority: x509.Certificate, present: Present) -> tuple[x509.Certifi
     """The CA in use, then every other one of the bundle, each once."""
     others = () if isinstance(present.authorities, Unusable) else present.authorities
     return tuple(dict.fromkeys((authority, *others)))
-
-
-def _usable(found: x509.Certificate | Unusable) -> x509.Certificate:
-    """What `decide` has found good before."""
-    if isinstance(found, Unusable):
-        raise TypeError(f"decide keeps what is unusable: {found.reason}")
-    return found

@@ -106,6 +106,13 @@ def decide(present: Present, wanted: Wanted, now: datetime) -> Decision:
     return RenewLeaf(reason=reason)
 
 
+def usable(found: x509.Certificate | Unusable) -> x509.Certificate:
+    """What a decision other than to rotate has found good."""
+    if isinstance(found, Unusable):
+        raise TypeError(f"decide keeps what is unusable: {found.reason}")
+    return found
+
+
 def leaf_fault(present: Present, authority: x509.Certificate, names: Names | None, now: datetime) -> str | None:
     """What is wrong with the leaf or its key, or None. Without names any will do."""
     leaf, key = present.leaf, present.leaf_key

@@ -2,7 +2,7 @@
 
 
 class CertjobError(Exception):
-    """The run stops, nothing was changed."""
+    """The run stops; what it did until then is good, and the next run goes on from there."""
 
 
 class NameFormError(CertjobError):
@@ -11,3 +11,11 @@ class NameFormError(CertjobError):
 
 class FileAccessError(CertjobError):
     """A folder or file that cannot be read or written."""
+
+
+class ConfigurationError(CertjobError):
+    """The webhook configuration is missing, or calls another Service."""
+
+
+class EndpointPortError(CertjobError):
+    """Nobody can tell which port of the Service the API server calls."""

@@ -17,14 +17,9 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-from certjob.certificates import PrivateKey
 from certjob.decide import Present, Unusable
 from certjob.errors import FileAccessError
+from certjob.pem import read_certificates, read_key
 from contract.server import CA_CERT, CA_KEY, TLS_CERT, TLS_KEY
 
 NAMES = (TLS_CERT, TLS_KEY, CA_CERT, CA_KEY)
@@ -42,13 +37,13 @@ def read(directory: Path, *, with_authority_key: bool = True) -> Present:
     A file that we may not read is no reason to make another: it might be the good one. Whoever only looks does not need
     the CA's key, and need not be let near it.
     """
-    bundle = _certificates(directory / CA_CERT)
-    leaf = _certificates(directory / TLS_CERT)
+    leaf = read_certificates(_read(directory / TLS_CERT), TLS_CERT)
+    authority_key = _read(directory / CA_KEY) if with_authority_key else Unusable(reason=f"{CA_KEY} was not read")
     return Present(
         leaf=leaf if isinstance(leaf, Unusable) else leaf[0],
-        leaf_key=_key(directory / TLS_KEY),
-        authorities=bundle,
-        authority_key=_key(directory / CA_KEY) if with_authority_key else Unusable(reason=f"{CA_KEY} was not read"),
+        leaf_key=read_key(_read(directory / TLS_KEY), TLS_KEY),
+        authorities=read_certificates(_read(directory / CA_CERT), CA_CERT),
+        authority_key=read_key(authority_key, CA_KEY),
     )
 
 
@@ -151,29 +146,6 @@ def _read(path: Path) -> bytes | Unusable:
         return Unusable(reason=f"{path.name} does not exist")
     except OSError as exc:
         raise _error(exc, path, "run as the user that owns it, or let this user read it") from exc
-
-
-def _certificates(path: Path) -> tuple[x509.Certificate, ...] | Unusable:
-    content_pem = _read(path)
-    if isinstance(content_pem, Unusable):
-        return content_pem
-    try:
-        return tuple(x509.load_pem_x509_certificates(content_pem))
-    except ValueError:
-        return Unusable(reason=f"{path.name} holds no PEM certificate")
-
-
-def _key(path: Path) -> PrivateKey | Unusable:
-    content_pem = _read(path)
-    if isinstance(content_pem, Unusable):
-        return content_pem
-    try:
-        key = serialization.load_pem_private_key(content_pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it is encrypted
-        return Unusable(reason=f"{path.name} holds no PEM private key, or an encrypted one")
-    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        return Unusable(reason=f"{path.name} is neither an EC nor an RSA key")
-    return key
 
 
 def _error(exc: OSError, path: Path, fix: str) -> FileAccessError:

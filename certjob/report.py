@@ -33,8 +33,8 @@ def outcome_json(outcome: Outcome, *, directory: Path, now: datetime) -> dict[st
         "directory": str(directory),
         "written": list(outcome.written),
         "dropped_authorities": outcome.dropped_authorities,
-        "leaf": _certificate_json(outcome.leaf, now),
-        "authorities": [_certificate_json(one, now) for one in outcome.authorities],
+        "leaf": certificate_json(outcome.leaf, now),
+        "authorities": [certificate_json(one, now) for one in outcome.authorities],
         "next": next_steps(outcome, directory),
     }
 
@@ -46,7 +46,7 @@ def outcome_text(outcome: Outcome, *, directory: Path, now: datetime) -> str:
     if outcome.dropped_authorities:
         lines.append(f"dropped from {CA_CERT}, as they have expired: {outcome.dropped_authorities}")
     lines += [f"wrote {', '.join(outcome.written)}"] if outcome.written else []
-    lines += _certificates_text(outcome.leaf, outcome.authorities, now)
+    lines += certificates_text(outcome.leaf, outcome.authorities, now)
     return "\n".join([*lines, *(f"next: {step}" for step in next_steps(outcome, directory))]) + "\n"
 
 
@@ -73,14 +73,14 @@ def inspection_json(inspection: Inspection, *, now: datetime) -> dict[str, Any]:
     return {
         "ok": not inspection.findings,
         "findings": list(inspection.findings),
-        "leaf": _certificate_json(inspection.leaf, now) if inspection.leaf else None,
-        "authorities": [_certificate_json(one, now) for one in inspection.authorities],
+        "leaf": certificate_json(inspection.leaf, now) if inspection.leaf else None,
+        "authorities": [certificate_json(one, now) for one in inspection.authorities],
     }
 
 
 def inspection_text(inspection: Inspection, *, directory: Path, now: datetime) -> str:
     """What check found: what is served, what is trusted, and what is wrong."""
-    lines = list(_certificates_text(inspection.leaf, inspection.authorities, now))
+    lines = list(certificates_text(inspection.leaf, inspection.authorities, now))
     lines += [f"PROBLEM: {finding}" for finding in inspection.findings]
     if inspection.findings:
         lines.append(f"next: token-injector-certs certify --output-dir {directory}, with the flags of the first time")
@@ -91,9 +91,10 @@ def _reason(decision: Decision) -> str:
     return "" if isinstance(decision, Keep) else decision.reason
 
 
-def _certificates_text(
+def certificates_text(
     leaf: x509.Certificate | None, authorities: tuple[x509.Certificate, ...], now: datetime
 ) -> Iterator[str]:
+    """Each certificate in two or three lines."""
     if leaf:
         yield f"{TLS_CERT}  {subject_of(leaf)}, issued by {subject_of_issuer(leaf)}"
         yield f"         {', '.join(names_of(leaf).texts)}"
@@ -113,7 +114,8 @@ def _life(certificate: x509.Certificate, now: datetime) -> str:
     return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC, {days_left(certificate, now)} days left"
 
 
-def _certificate_json(certificate: x509.Certificate, now: datetime) -> dict[str, Any]:
+def certificate_json(certificate: x509.Certificate, now: datetime) -> dict[str, Any]:
+    """A certificate, for programs."""
     return {
         "subject": subject_of(certificate),
         "issuer": subject_of_issuer(certificate),

@@ -9,6 +9,8 @@ USAGE = 2
 # 10 to 19: no retry can mend it. The launcher's `await` fails at once.
 NO_SERVICE_ACCOUNT = 10
 AUDIENCE_REFUSED = 11
+# The cert job: a Secret or a configuration is somebody else's, and was left alone.
+NOT_OURS = 12
 PERMANENT = range(10, 20)
 
 # 20 to 39: retried with backoff.
@@ -16,6 +18,9 @@ SOURCE_UNAVAILABLE = 20
 TOKEN_REFUSED = 21
 TOKEN_NOT_WRITTEN = 30
 AWAIT_TIMEOUT = 31
+# The cert job, when its time was over: run again, it goes on where it stopped.
+CLUSTER_UNAVAILABLE = 32
+REPLICAS_STALE = 33
 TRANSIENT = range(20, 40)
 
 # A bug of ours: the traceback is in the log.

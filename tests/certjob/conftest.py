@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from certjob.certificates import Issued, issue_authority, issue_leaf, new_private_key
-from certjob.certify import Request, Source
+from certjob.certificates import Issued, Source, issue_authority, issue_leaf, new_private_key
+from certjob.certify import Request
 from certjob.decide import Wanted
 from certjob.names import Names, serving_names
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from certjob.certificates import names_of
-from certjob.certify import Request, Source, certify, inspect
+from certjob.certificates import Source, names_of
+from certjob.certify import Request, certify, inspect
 from certjob.decide import Keep, RenewLeaf, RotateCA, Wanted
 from certjob.errors import FileAccessError
 from certjob.files import read

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from certjob import files
-from certjob.certify import Request, Source, certify
+from certjob.certificates import Source
+from certjob.certify import Request, certify
 from certjob.decide import Keep, Present, Unusable, Wanted
 from certjob.errors import FileAccessError
 from contract.server import CA_CERT, CA_KEY, TLS_CERT, TLS_KEY

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from certjob.certify import Request, Source, certify
+from certjob.certificates import Source
+from certjob.certify import Request, certify
 from certjob.decide import Wanted
 from contract.server import CA_CERT, TLS_CERT, TLS_KEY
 

@@ -1,0 +1,198 @@
+"""Observe, decide, apply one step, observe again, until nothing is left to do.
+
+A conflict, an object that somebody else has just made, a connection that broke in the middle of a write: the answer to
+each is to look again. Clock, sleep, keys and handshakes are parameters.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from certjob.cluster.look import Ask, Reader, look
+from certjob.cluster.observed import Observed
+from certjob.cluster.progress import told
+from certjob.cluster.step import (
+    Asked,
+    AwaitApiServers,
+    AwaitReplicas,
+    Bundle,
+    Change,
+    Done,
+    LeaveAlone,
+    next_step,
+    rotation_is_under_way,
+)
+from certjob.cluster.target import Target
+from certjob.cluster.write import Create, Making, Patch, Replace, Write, write
+from certjob.decide import Unusable
+from kube.errors import ConflictError, UnavailableError
+
+# Between two looks at replicas: the kubelet takes up to a minute to renew a mounted Secret.
+_POLL = timedelta(seconds=2)
+# After a conflict somebody else is at work: let them.
+_YIELD = timedelta(milliseconds=200)
+# A line for a log that stands still.
+_TELL_AGAIN = timedelta(seconds=30)
+
+
+class Api(Reader, Protocol):
+    """Who reads and writes the API server: kube.client.Client."""
+
+    def create(self, path: str, obj: dict[str, Any]) -> dict[str, Any]:
+        """Add an object."""
+
+    def replace(self, path: str, obj: dict[str, Any]) -> dict[str, Any]:
+        """Put an object."""
+
+    def patch(self, path: str, patch: list[dict[str, Any]]) -> dict[str, Any]:
+        """Change an object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What the operator asked for."""
+
+    target: Target
+    making: Making
+    renew: bool = False
+    rotate_ca: bool = False
+    adopt: bool = False
+    timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a run touches."""
+
+    api: Api
+    ask: Ask
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
+    """Seconds that never go back."""
+    sleep: Callable[[float], None]
+    tell: Callable[[str], None]
+    """Takes a line of progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended."""
+
+    end: Done | LeaveAlone | AwaitReplicas
+    changes: tuple[Change, ...]
+    observed: Observed
+    notes: tuple[str, ...] = ()
+
+
+def converge(job: Job, world: World) -> Outcome:
+    """Bring the cluster to what is wanted, within the time given. Raises CertjobError and KubeError.
+
+    After its time, a run that waits for replicas says so by its outcome; one that could not reach the API server, or
+    met a conflict each time, raises the last `UnavailableError` or `ConflictError`.
+    """
+    run = _Run(job, world)
+    while (outcome := run.step()) is None:
+        pass
+    return outcome
+
+
+class _Run:
+    """The little that is remembered from look to look: what was asked for, since when, and what was told."""
+
+    def __init__(self, job: Job, world: World) -> None:
+        self._job = job
+        self._world = world
+        self._deadline = world.clock() + job.timeout.total_seconds()
+        self._asked: Asked | None = None
+        self._notes: tuple[str, ...] = ()
+        self._changes: list[Change] = []
+        self._trusted: Bundle = ()
+        self._trusted_since = 0.0
+        self._told: tuple[str, float] = ("", 0.0)
+
+    def step(self) -> Outcome | None:
+        """One look and what follows from it; the outcome, if that was the end."""
+        try:
+            return self._step()
+        except ConflictError as exc:
+            self._again(exc, f"somebody else was faster, looking again: {exc}", _YIELD)
+        except UnavailableError as exc:
+            pause = max(_POLL, timedelta(seconds=exc.retry_after or 0))
+            self._again(exc, f"the API server does not answer, looking again: {exc}", pause)
+        return None
+
+    def _step(self) -> Outcome | None:
+        job, world = self._job, self._world
+        observed = look(world.api, job.target, world.ask)
+        if self._asked is None:
+            self._asked, self._notes = _asked(job, observed)
+        now = world.now()
+        step = next_step(observed, self._asked, now, trusted_for=self._trusted_for(observed))
+        match step:
+            case Done() | LeaveAlone():
+                return self._outcome(step, observed)
+            case AwaitApiServers(left=left):
+                self._tell(told(step, observed))
+                world.sleep(left.total_seconds())
+            case AwaitReplicas():
+                if world.clock() >= self._deadline:
+                    return self._outcome(step, observed)
+                self._tell(told(step, observed))
+                world.sleep(_POLL.total_seconds())
+            case _:
+                _apply(world.api, write(step, observed, job.making, now))
+                self._changes.append(step)
+                self._tell(told(step, observed))
+        return None
+
+    def _outcome(self, end: Done | LeaveAlone | AwaitReplicas, observed: Observed) -> Outcome:
+        return Outcome(end=end, changes=tuple(self._changes), observed=observed, notes=self._notes)
+
+    def _again(self, exc: ConflictError | UnavailableError, line: str, pause: timedelta) -> None:
+        left = self._deadline - self._world.clock()
+        if left <= 0:
+            raise exc
+        self._tell(line)
+        self._world.sleep(min(left, pause.total_seconds()))
+
+    def _trusted_for(self, observed: Observed) -> timedelta:
+        """For how long this run has seen the CA in use trusted; what was before, it cannot know."""
+        authority, clock = observed.present.authority, self._world.clock()
+        if isinstance(authority, Unusable) or not observed.configuration.trusts(authority):
+            self._trusted = ()
+            return timedelta(0)
+        if self._trusted != (authority,):
+            self._trusted, self._trusted_since = (authority,), clock
+        return timedelta(seconds=clock - self._trusted_since)
+
+    def _tell(self, line: str) -> None:
+        before, at = self._told
+        clock = self._world.clock()
+        if line != before or clock - at >= _TELL_AGAIN.total_seconds():
+            self._told = (line, clock)
+            self._world.tell(line)
+
+
+def _asked(job: Job, observed: Observed) -> tuple[Asked, tuple[str, ...]]:
+    """What flags mean for what there is: renew this leaf, rotate this CA. So they are done once, by whichever run."""
+    present = observed.present
+    asked = Asked(names=job.making.names, adopt=job.adopt)
+    notes: tuple[str, ...] = ()
+    if job.renew and not isinstance(present.leaf, Unusable):
+        asked = replace(asked, renew=present.leaf)
+    if job.rotate_ca and rotation_is_under_way(present):
+        notes = ("a rotation was under way: it was finished; give --rotate-ca again for another one",)
+    elif job.rotate_ca and not isinstance(present.authority, Unusable):
+        asked = replace(asked, rotate=present.authority)
+    return asked, notes
+
+
+def _apply(api: Api, one: Write) -> None:
+    match one:
+        case Create():
+            api.create(one.path, one.obj)
+        case Replace():
+            api.replace(one.path, one.obj)
+        case Patch():
+            api.patch(one.path, one.operations)

@@ -1,0 +1,189 @@
+"""What is the next step? One is decided at a time, from what there is: a run that was killed leaves nothing to repair.
+
+Pure. While a CA is rotated every served leaf is trusted: the configuration forgets a CA only when every replica serves
+a leaf of the one in use.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from certjob.checks import chain_fault
+from certjob.cluster.endpoints import Endpoint
+from certjob.cluster.observed import Answer, Observed, Served
+from certjob.cluster.ownership import reasons_to_leave_alone
+from certjob.cluster.secret import Object, is_marked
+from certjob.decide import Present, RenewLeaf, RotateCA, Unusable, Wanted, decide, usable
+from certjob.names import Names
+
+Bundle = tuple[x509.Certificate, ...]
+# API servers read configurations from a watch, as a rule within milliseconds; nobody can ask each of them.
+API_SERVERS_SETTLE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the operator asks for, as of the first look of the run."""
+
+    names: Names
+    renew: x509.Certificate | None = None
+    """Renew as long as this leaf is there."""
+    rotate: x509.Certificate | None = None
+    """Rotate as long as this CA is in use."""
+    adopt: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreAuthority:
+    """Make a CA and store it with its key, beside the CAs that are trusted until now."""
+
+    reason: str
+    beside: Bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordAuthorities:
+    """Let the CA Secret hold these CAs; its key stays."""
+
+    bundle: Bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """Let the configuration trust these CAs."""
+
+    bundle: Bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueLeaf:
+    """Sign a serving certificate and store it with its key, beside the bundle."""
+
+    reason: str
+    bundle: Bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """Let the serving Secret hold these CAs; its certificate stays."""
+
+    bundle: Bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitApiServers:
+    """Wait until every API server knows what is trusted."""
+
+    left: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitReplicas:
+    """Wait until these endpoints serve the new leaf."""
+
+    stale: tuple[tuple[Endpoint, Answer], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveAlone:
+    """Something is somebody else's."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """Nothing is left to do."""
+
+
+Change = StoreAuthority | RecordAuthorities | Trust | IssueLeaf | Publish
+Step = Change | AwaitApiServers | AwaitReplicas | LeaveAlone | Done
+
+
+def next_step(observed: Observed, asked: Asked, now: datetime, *, trusted_for: timedelta) -> Step:
+    """The first row that fits; `trusted_for` is how long the CA in use is known to be trusted by the configuration.
+
+    | what is found | step |
+    |---|---|
+    | something is somebody else's | leave everything alone |
+    | no good CA, or rotation is asked for (certjob/decide.py) | store a new CA |
+    | the CA Secret lacks a CA under which something may be served | record it |
+    | an entry does not trust exactly the bundle | trust it |
+    | a fault of the leaf, or renewal is asked for | issue a leaf, once the API servers know its CA |
+    | the serving Secret has another bundle or lacks our marks | publish the bundle |
+    | a replica serves another leaf | wait for it |
+    | the CA Secret has more than the bundle or lacks our marks | record the bundle |
+
+    The bundle is every CA under which something may be served, the one in use first; the one in use alone once every
+    replica serves a good leaf of it.
+    """
+    reasons = reasons_to_leave_alone(observed, adopt=asked.adopt)
+    if reasons:
+        return LeaveAlone(reasons=reasons)
+    present = observed.present
+    decision = decide(present, _wanted(present, asked), now)
+    if isinstance(decision, RotateCA):
+        return StoreAuthority(reason=decision.reason, beside=observed.known)
+    authority = usable(present.authority)
+    everyone = tuple(dict.fromkeys((authority, *observed.known)))
+    renewal = decision if isinstance(decision, RenewLeaf) else None
+    stale = () if renewal else _stale(observed, dropping=len(everyone) > 1)
+    settled = not renewal and not stale
+    bundle = (authority,) if settled else everyone
+    if not settled and present.authorities != bundle:
+        return RecordAuthorities(bundle=bundle)
+    if any(entry.trusted != bundle for entry in observed.configuration.entries):
+        return Trust(bundle=bundle)
+    if renewal:
+        return _issue(observed, authority, IssueLeaf(reason=renewal.reason, bundle=bundle), trusted_for)
+    if observed.published != bundle or not _marked(observed.serving, observed):
+        return Publish(bundle=bundle)
+    if stale:
+        return AwaitReplicas(stale=stale)
+    if present.authorities != bundle or not _marked(observed.authority, observed):
+        return RecordAuthorities(bundle=bundle)
+    return Done()
+
+
+def rotation_is_under_way(present: Present) -> bool:
+    """Whether the CA Secret still holds a CA that is to be forgotten."""
+    return not isinstance(present.authorities, Unusable) and len(present.authorities) > 1
+
+
+def _wanted(present: Present, asked: Asked) -> Wanted:
+    return Wanted(
+        names=asked.names,
+        renew=asked.renew is not None and present.leaf == asked.renew,
+        rotate_ca=asked.rotate is not None and present.authority == asked.rotate,
+    )
+
+
+def _stale(observed: Observed, *, dropping: bool) -> tuple[tuple[Endpoint, Answer], ...]:
+    """Who holds up the run.
+
+    | endpoint | while a CA is to be dropped | else |
+    |---|---|---|
+    | serves another leaf, whether or not it gets requests | yes: it may get some | yes |
+    | gets requests and does not answer us | yes: who knows what it serves? | no: the report tells it |
+    | gets none and does not answer | no | no |
+    """
+    leaf = observed.leaf
+
+    def holds_up(endpoint: Endpoint, answer: Answer) -> bool:
+        return answer.leaf != leaf if isinstance(answer, Served) else endpoint.serving and dropping
+
+    return tuple((endpoint, answer) for endpoint, answer in observed.answers if holds_up(endpoint, answer))
+
+
+def _issue(observed: Observed, authority: x509.Certificate, step: IssueLeaf, trusted_for: timedelta) -> Step:
+    """The leaf of a CA that API servers may not know yet has to wait, if anybody could serve it at once."""
+    leaf = observed.leaf
+    is_new = isinstance(leaf, Unusable) or chain_fault(leaf, authority) is not None
+    if is_new and observed.answers and trusted_for < API_SERVERS_SETTLE:
+        return AwaitApiServers(left=API_SERVERS_SETTLE - trusted_for)
+    return step
+
+
+def _marked(secret: Object | None, observed: Observed) -> bool:
+    return secret is not None and is_marked(secret, observed.owner)
