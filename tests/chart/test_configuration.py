@@ -8,7 +8,7 @@ import pytest
 from contract import annotations, server
 from tests.chart.charts import CASES, LABEL, ChartCase, case, of_kind, template
 
-# Seen on GKE 1.35 (2026): the expression that Autopilot writes into admission configurations by itself.
+# The expression that Autopilot writes into admission configurations by itself.
 AUTOPILOT = [
     "kube-system",
     "gke-gmp-system",

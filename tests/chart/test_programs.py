@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-import certjob.cli
+import certjob.flags
 from contract.server import CERTIFICATE_DIR, TLS_CERT, TLS_KEY
 from tests.chart.charts import CASES, ChartCase, Manifest, arguments_of, case, of_kind, pod_templates
 from webhook import cli
@@ -86,7 +86,7 @@ def test_a_role_policy_is_mounted_where_the_flag_looks() -> None:
 
 def parsed_by_certs(pod: Manifest) -> argparse.Namespace:
     """The cert job's view of a pod's arguments."""
-    return certjob.cli.build_parser().parse_args(arguments_of(pod))
+    return certjob.flags.build_parser().parse_args(arguments_of(pod))
 
 
 @pytest.mark.parametrize("case", JOB_CASES)
@@ -120,6 +120,6 @@ def test_without_a_cert_job_the_test_looks_at_the_files(case: ChartCase) -> None
         (ca,) = [m for m in of_kind(case.expected, "ConfigMap") if m["metadata"]["name"] == extra["configMap"]["name"]]
         files |= set(ca["data"])
 
-    assert str(parsed_by_certs(pod).dir) == pod["spec"]["containers"][0]["volumeMounts"][0]["mountPath"]
+    assert str(parsed_by_certs(pod).directory) == pod["spec"]["containers"][0]["volumeMounts"][0]["mountPath"]
     assert files == {"tls.crt", "tls.key", "ca.crt"}
     assert pod["spec"]["automountServiceAccountToken"] is False

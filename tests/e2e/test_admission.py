@@ -14,7 +14,7 @@ from demo.cluster.workload import ROLE_ARN, application, deployment, namespace, 
 from tests.e2e.conftest import ROLE
 from tests.e2e.pods import called, ended, first_pod, lines
 from tests.e2e.second import second_webhook
-from webhook.verdict import Deny
+from webhook.decision import Deny
 from webhook.mutate import Mutation, mutate
 from webhook.settings import parse_settings
 
