@@ -47,7 +47,7 @@ def decide_ephemeral(pod: Pod, old: Pod, namespace: str, settings: Settings) -> 
         return Skip(reason="no_new_container")
     identities = _identities(pod, settings)
     if not identities:
-        names = ", ".join(one["name"] for _, one in new)
+        names = new[0][1]["name"] + (" and others" if len(new) > 1 else "")
         why = f"none of the pod's containers mounts the volume {settings.volume_name}, so it was never injected"
         return Skip(reason="not_injected", warnings=(f"no AWS credentials for {names}: {why}",))
     warnings: list[str] = []

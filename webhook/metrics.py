@@ -122,9 +122,10 @@ class PrometheusMetrics:
 
     def _show_floor(self, floor: tuple[str, str]) -> None:
         if floor != self._shown_floor:
+            # The new one first: no scrape finds none.
+            self._floor.labels(*floor).set(1)
             if self._shown_floor is not None:
                 self._floor.labels(*self._shown_floor).set(0)
-            self._floor.labels(*floor).set(1)
             self._shown_floor = floor
 
     def render(self) -> bytes:

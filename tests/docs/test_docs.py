@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from webhook.role_policy_file import load_role_policy
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("demo/**/*.md")])
 COMMANDS = {
@@ -62,6 +64,17 @@ def test_the_readme_pod_is_injected(tmp_path: Path) -> None:
     assert finished.returncode == 0, finished.stderr
     pod = next(document for document in yaml.safe_load_all(finished.stdout) if document["kind"] == "Pod")
     assert [container["name"] for container in pod["spec"]["initContainers"]] == ["update-gcp-id-token"]
+
+
+def test_the_role_policy_of_the_documentation_is_one() -> None:
+    """The example is a valid policy, and it allows what its document says."""
+    (example,) = (text for name, text in blocks("yaml") if name == "role-policy.md")
+
+    policy = load_role_policy(example, "docs")
+
+    assert policy.refusal("shop-eu", "arn:aws:iam::123456789012:role/shop/eu/orders") is None
+    assert policy.refusal("payments", "arn:aws:iam::123456789012:role/guest") is None
+    assert policy.refusal("payments", "arn:aws:iam::123456789012:role/shop/orders") is not None
 
 
 @pytest.mark.slow

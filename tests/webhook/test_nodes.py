@@ -1,5 +1,6 @@
 """The kubelet version floor of a cluster, over real sockets: nodes, the API server's version, and neither."""
 
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from webhook.decide import decide
 from webhook.decision import Deny, Injection
 from webhook.in_force import SettingsInForce
 from webhook.nodes import PACE, WatchedNodes
-from webhook.settings import Settings
+from webhook.reviews import prepare_reviews
+from webhook.settings import Settings, parse_settings
 
 TOKEN = "tok-77ac01"
 QUICK = Pace(backoff_first=0.01, backoff_cap=0.05, forbidden_cap=0.1, watch=60, silence=1.0, request=1.0, page_size=2)
@@ -232,6 +234,44 @@ def test_waits_for_the_first_list(server: ApiServer, connection: Connection) -> 
     with started(connection, pace=replace(QUICK, request=60)) as nodes:
         wait_until(lambda: nodes.version == (1, 33))
         assert nodes.unready == "nodes are not yet listed: the first list is on its way"
+
+
+def test_a_given_version_watches_nothing(server: ApiServer, tmp_path: Path) -> None:
+    """A version that the operator names holds, and neither nodes nor /version are asked for."""
+    put_node(server, "a", "v1.36.3")
+    user = {"name": "u", "user": {"token": TOKEN}}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": server.url}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [user],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    flags = {"kubeconfig": [str(tmp_path / "kubeconfig")], "kubelet-version-floor": ["1.28"], "mode": ["cluster"]}
+    reviews = prepare_reviews(*parse_settings(flags, {}), {})()
+    try:
+        wait_until(lambda: reviews.readiness().is_ready)
+        assert reviews.readiness().details == {"kubelet version floor": "1.28, as --kubelet-version-floor says"}
+        assert (reviews.gauges().floor_version, reviews.gauges().floor_source) == ("1.28", "fixed")
+        assert {seen.path for seen in server.requests} == {"/api/v1/serviceaccounts"}
+    finally:
+        reviews.stop()
+
+
+def test_without_an_api_server(tmp_path: Path) -> None:
+    """With --service-accounts auto is 1.33, and says that it is an assumption."""
+    (tmp_path / "accounts.yaml").write_text("")
+    flags = {"service-accounts": [str(tmp_path / "accounts.yaml")]}
+
+    reviews = prepare_reviews(*parse_settings(flags, {}), {})()
+
+    assert reviews.readiness().is_ready
+    assert reviews.readiness().details == {
+        "kubelet version floor": "1.33, assumed, as --service-accounts asks no API server"
+    }
+    assert reviews.gauges().floor_source == "offline"
 
 
 def test_settings_follow(make_settings: object) -> None:

@@ -1,17 +1,23 @@
 """`python -m webhook server` as a whole, with its API server gone."""
 
+import base64
 import http.client
 import json
 import os
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contract.annotations import ROLE_ARN
+from demo.fakes.api_server import ApiServer
 from tests.webhook.server.pki import Pki, SecretVolume
+from tests.webhook.server.webhooks import RealWebhook
 
 pytestmark = pytest.mark.slow
 
@@ -68,10 +74,62 @@ def test_api_server_gone_denies_with_the_reason_and_lives(tmp_path: Path, pki: P
     assert all("retry" in answer["status"]["message"] for answer in answers)
     assert unlabelled["allowed"]
     assert ready[0] == 503
-    assert "not yet listed" in json.loads(ready[1])["missing"]["service accounts"]
+    said = json.loads(ready[1])
+    assert "not yet listed" in said["missing"]["service accounts"]
+    assert "not yet listed" in said["missing"]["kubelet version floor"]
+    assert said["details"]["kubelet version floor"].startswith("not known, nodes are not yet listed: ")
     reviews = [json.loads(line) for line in output.splitlines()]
     assert [event["reason"] for event in reviews].count("accounts_unavailable") == REVIEWS
     assert "hunter2" not in output + (tmp_path / "stderr").read_text()
+
+
+def test_the_floor_is_followed_without_a_restart(tmp_path: Path, pki: Pki) -> None:
+    """Ready once nodes are known; a node that joins changes what the next pods get; readiness and metrics say so."""
+    server = ApiServer(tokens={"hunter2"})
+    server.put("shop", "orders", {ROLE_ARN: "arn:aws:iam::123456789012:role/orders"})
+    server.put("", "new", {}, "nodes", fields={"status": {"nodeInfo": {"kubeletVersion": "v1.36.3"}}})
+    (tmp_path / "kubeconfig").write_text(KUBECONFIG.replace("http://127.0.0.1:1", server.url))
+    running = RealWebhook(tmp_path / "webhook", pki, {"kubeconfig": str(tmp_path / "kubeconfig"), "workers": 1})
+    try:
+        _until(lambda: _readiness(running)["ready"])
+        assert _readiness(running)["details"] == {"kubelet version floor": "1.36, the lowest of 1 node"}
+        assert _injected(pki, running.port) == ["/spec/initContainers"]
+
+        server.put("", "old", {}, "nodes", fields={"status": {"nodeInfo": {"kubeletVersion": "v1.28.9-gke.1"}}})
+        _until(lambda: _readiness(running)["details"]["kubelet version floor"] == "1.28, the lowest of 2 nodes")
+        assert _injected(pki, running.port) == ["/spec/initContainers", "/spec/containers/-"]
+        floor = 'token_injector_kubelet_version_floor_info{{source="nodes",version="{}"}}'
+        _until(lambda: running.metric(floor.format("1.36")) == 0)
+        assert running.metric(floor.format("1.28")) == 1
+
+        server.down()
+        _until(lambda: "kubelet version floor" in _readiness(running).get("problems", {}))
+        assert _readiness(running)["ready"]
+        assert _injected(pki, running.port) == ["/spec/initContainers", "/spec/containers/-"]
+    finally:
+        running.kill()
+        server.close()
+    assert "hunter2" not in running.log()
+
+
+def _until(fact: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not fact():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _readiness(running: RealWebhook) -> dict[str, Any]:
+    with running.caller() as caller:
+        found: dict[str, Any] = json.loads(caller.get("/readyz")[1])
+    return found
+
+
+def _injected(pki: Pki, port: int) -> list[str]:
+    """Where the patch adds containers."""
+    patch = json.loads(base64.b64decode(_review(pki, port, "orders")["patch"]))
+    lists = ("/spec/initContainers", "/spec/containers/-")
+    return [operation["path"] for operation in patch if operation["path"] in lists]
 
 
 def _review(pki: Pki, port: int, account: str | None) -> dict[str, Any]:
