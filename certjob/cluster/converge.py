@@ -13,10 +13,11 @@ from certjob.cluster.look import Ask, Reader, look
 from certjob.cluster.observed import Observed
 from certjob.cluster.progress import told
 from certjob.cluster.step import (
+    Age,
     Asked,
     AwaitApiServers,
+    AwaitPods,
     AwaitReplicas,
-    Bundle,
     Change,
     Done,
     LeaveAlone,
@@ -97,6 +98,20 @@ def converge(job: Job, world: World) -> Outcome:
     return outcome
 
 
+class _Seen:
+    """What was seen last, and since when."""
+
+    def __init__(self) -> None:
+        self._what: object = None
+        self._since = 0.0
+
+    def for_(self, what: object, clock: float) -> timedelta:
+        """For how long it has been seen; for None, it has not."""
+        if what is None or what != self._what:
+            self._what, self._since = what, clock
+        return timedelta(seconds=clock - self._since)
+
+
 class _Run:
     """The little that is remembered from look to look: what was asked for, since when, and what was told."""
 
@@ -107,8 +122,8 @@ class _Run:
         self._asked: Asked | None = None
         self._notes: tuple[str, ...] = ()
         self._changes: list[Change] = []
-        self._trusted: Bundle = ()
-        self._trusted_since = 0.0
+        self._trusted = _Seen()
+        self._leaf = _Seen()
         self._told: tuple[str, float] = ("", 0.0)
 
     def step(self) -> Outcome | None:
@@ -128,11 +143,11 @@ class _Run:
         if self._asked is None:
             self._asked, self._notes = _asked(job, observed)
         now = world.now()
-        step = next_step(observed, self._asked, now, trusted_for=self._trusted_for(observed))
+        step = next_step(observed, self._asked, now, age=self._age(observed))
         match step:
             case Done() | LeaveAlone():
                 return self._outcome(step, observed)
-            case AwaitApiServers(left=left):
+            case AwaitApiServers(left=left) | AwaitPods(left=left):
                 self._tell(told(step, observed))
                 world.sleep(left.total_seconds())
             case AwaitReplicas():
@@ -156,15 +171,12 @@ class _Run:
         self._tell(line)
         self._world.sleep(min(left, pause.total_seconds()))
 
-    def _trusted_for(self, observed: Observed) -> timedelta:
-        """For how long this run has seen the CA in use trusted; what was before, it cannot know."""
-        authority, clock = observed.present.authority, self._world.clock()
-        if isinstance(authority, Unusable) or not observed.configuration.trusts(authority):
-            self._trusted = ()
-            return timedelta(0)
-        if self._trusted != (authority,):
-            self._trusted, self._trusted_since = (authority,), clock
-        return timedelta(seconds=clock - self._trusted_since)
+    def _age(self, observed: Observed) -> Age:
+        authority, leaf, clock = observed.present.authority, observed.leaf, self._world.clock()
+        is_trusted = not isinstance(authority, Unusable) and observed.configuration.trusts(authority)
+        return Age(
+            trust=self._trusted.for_(authority if is_trusted else None, clock), leaf=self._leaf.for_(leaf, clock)
+        )
 
     def _tell(self, line: str) -> None:
         before, at = self._told

@@ -8,7 +8,9 @@ from cryptography import x509
 from certjob.cluster.endpoints import Endpoint
 from certjob.cluster.observed import Answer, Observed, Served
 from certjob.cluster.step import (
+    Await,
     AwaitApiServers,
+    AwaitPods,
     AwaitReplicas,
     Change,
     IssueLeaf,
@@ -22,7 +24,7 @@ from certjob.cluster.step import (
 _ENDPOINTS_MOST = 5
 
 
-def told(step: Change | AwaitApiServers | AwaitReplicas, observed: Observed) -> str:
+def told(step: Change | Await, observed: Observed) -> str:
     """The step, as it has just been done or is being waited for."""
     target = observed.target
     secret, ca_secret = target.called(target.secret), target.called(target.ca_secret)
@@ -39,6 +41,8 @@ def told(step: Change | AwaitApiServers | AwaitReplicas, observed: Observed) -> 
             return f"{secret}: holds {_count(step.bundle)}"
         case AwaitApiServers():
             return f"waiting {step.left.total_seconds():g} s, so that every API server knows the new CA"
+        case AwaitPods():
+            return f"waiting {step.left.total_seconds():g} s for pods that start with the certificate of before"
         case AwaitReplicas():
             return awaited(step, observed)
 

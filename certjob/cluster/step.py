@@ -20,6 +20,18 @@ from certjob.names import Names
 Bundle = tuple[x509.Certificate, ...]
 # API servers read configurations from a watch, as a rule within milliseconds; nobody can ask each of them.
 API_SERVERS_SETTLE = timedelta(seconds=5)
+# From the moment at which the kubelet mounts a Secret, a pod takes a few seconds to get its address and be listed.
+PODS_APPEAR = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Age:
+    """For how long this run has seen what it sees; what was before it, it cannot know."""
+
+    trust: timedelta
+    """The CA in use, trusted by the configuration."""
+    leaf: timedelta
+    """The leaf, in its Secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +91,13 @@ class AwaitApiServers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitPods:
+    """Wait for pods that have mounted the Secret of before, and that nobody lists yet."""
+
+    left: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitReplicas:
     """Wait until these endpoints serve the new leaf."""
 
@@ -98,11 +117,12 @@ class Done:
 
 
 Change = StoreAuthority | RecordAuthorities | Trust | IssueLeaf | Publish
-Step = Change | AwaitApiServers | AwaitReplicas | LeaveAlone | Done
+Await = AwaitApiServers | AwaitPods | AwaitReplicas
+Step = Change | Await | LeaveAlone | Done
 
 
-def next_step(observed: Observed, asked: Asked, now: datetime, *, trusted_for: timedelta) -> Step:
-    """The first row that fits; `trusted_for` is how long the CA in use is known to be trusted by the configuration.
+def next_step(observed: Observed, asked: Asked, now: datetime, *, age: Age) -> Step:
+    """The first row that fits.
 
     | what is found | step |
     |---|---|
@@ -113,10 +133,11 @@ def next_step(observed: Observed, asked: Asked, now: datetime, *, trusted_for: t
     | a fault of the leaf, or renewal is asked for | issue a leaf, once the API servers know its CA |
     | the serving Secret has another bundle or lacks our marks | publish the bundle |
     | a replica serves another leaf | wait for it |
+    | a CA is to be forgotten, and the leaf has only just been stored | wait for pods that start |
     | the CA Secret has more than the bundle or lacks our marks | record the bundle |
 
     The bundle is every CA under which something may be served, the one in use first; the one in use alone once every
-    replica serves a good leaf of it.
+    replica serves a good leaf of it, and pods that were starting while it was stored have been listed.
     """
     reasons = reasons_to_leave_alone(observed, adopt=asked.adopt)
     if reasons:
@@ -129,18 +150,21 @@ def next_step(observed: Observed, asked: Asked, now: datetime, *, trusted_for: t
     everyone = tuple(dict.fromkeys((authority, *observed.known)))
     renewal = decision if isinstance(decision, RenewLeaf) else None
     stale = () if renewal else _stale(observed, dropping=len(everyone) > 1)
-    settled = not renewal and not stale
+    young = len(everyone) > 1 and age.leaf < PODS_APPEAR
+    settled = not renewal and not stale and not young
     bundle = (authority,) if settled else everyone
     if not settled and present.authorities != bundle:
         return RecordAuthorities(bundle=bundle)
     if any(entry.trusted != bundle for entry in observed.configuration.entries):
         return Trust(bundle=bundle)
     if renewal:
-        return _issue(observed, authority, IssueLeaf(reason=renewal.reason, bundle=bundle), trusted_for)
+        return _issue(observed, authority, IssueLeaf(reason=renewal.reason, bundle=bundle), age)
     if observed.published != bundle or not _marked(observed.serving, observed):
         return Publish(bundle=bundle)
     if stale:
         return AwaitReplicas(stale=stale)
+    if young:
+        return AwaitPods(left=PODS_APPEAR - age.leaf)
     if present.authorities != bundle or not _marked(observed.authority, observed):
         return RecordAuthorities(bundle=bundle)
     return Done()
@@ -176,12 +200,12 @@ def _stale(observed: Observed, *, dropping: bool) -> tuple[tuple[Endpoint, Answe
     return tuple((endpoint, answer) for endpoint, answer in observed.answers if holds_up(endpoint, answer))
 
 
-def _issue(observed: Observed, authority: x509.Certificate, step: IssueLeaf, trusted_for: timedelta) -> Step:
+def _issue(observed: Observed, authority: x509.Certificate, step: IssueLeaf, age: Age) -> Step:
     """The leaf of a CA that API servers may not know yet has to wait, if anybody could serve it at once."""
     leaf = observed.leaf
     is_new = isinstance(leaf, Unusable) or chain_fault(leaf, authority) is not None
-    if is_new and observed.answers and trusted_for < API_SERVERS_SETTLE:
-        return AwaitApiServers(left=API_SERVERS_SETTLE - trusted_for)
+    if is_new and observed.answers and age.trust < API_SERVERS_SETTLE:
+        return AwaitApiServers(left=API_SERVERS_SETTLE - age.trust)
     return step
 
 
