@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Builds the images, or saves what was built for tests to look into, with the builder that is there.
 #
-#   images.sh build PREFIX TAG           PREFIX/webhook:TAG, PREFIX/injector:TAG and, for the end-to-end tests, PREFIX/e2e:TAG
-#   images.sh save PREFIX TAG FOLDER     FOLDER/webhook.tar and so on, in the format of `docker save`
+#   images.sh build PREFIX TAG [NAME…]          PREFIX/NAME:TAG
+#   images.sh save PREFIX TAG FOLDER [NAME…]    FOLDER/NAME.tar, in the format of `docker save`
+#
+# The names are injector, webhook, and e2e, which only the end-to-end tests use; all of them if none is given.
 #
 # IMAGE_BUILD   another builder, called as: IMAGE_BUILD TAG CONTEXT -f DOCKERFILE OPTIONS (those of `docker build`)
 # IMAGE_SOURCE  save from there, in skopeo's words, instead of from the builder: docker://registry.example/token-injector
@@ -13,6 +15,18 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 declare -A dockerfiles=([injector]=Dockerfile.injector [webhook]=Dockerfile.webhook [e2e]=tests/e2e/Dockerfile)
 images=(injector webhook e2e)
 tool=""
+
+choose() {
+  local image
+  if (($# == 0)); then return; fi
+  images=("$@")
+  for image in "${images[@]}"; do
+    if [[ -z ${dockerfiles[$image]:-} ]]; then
+      echo "images.sh: there is no image $image; expected ${!dockerfiles[*]}" >&2
+      exit 2
+    fi
+  done
+}
 
 find_tool() {
   local candidate
@@ -69,17 +83,23 @@ save() {
   done
 }
 
-case "${1:-}:$#" in
-  build:3)
+usage() {
+  sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' images/images.sh >&2
+  exit 2
+}
+
+case "${1:-}" in
+  build)
+    if (($# < 3)); then usage; fi
+    choose "${@:4}"
     if [[ -z ${IMAGE_BUILD:-} ]]; then find_tool; fi
     build "$2" "$3"
     ;;
-  save:4)
+  save)
+    if (($# < 4)); then usage; fi
+    choose "${@:5}"
     if [[ -z ${IMAGE_SOURCE:-} ]]; then find_tool; fi
     save "$2" "$3" "$4"
     ;;
-  *)
-    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2
-    exit 2
-    ;;
+  *) usage ;;
 esac

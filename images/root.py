@@ -54,7 +54,7 @@ def _interpreter(root: Path) -> Iterator[Path]:
     yield binary
     standard = Path(sysconfig.get_path("stdlib"))
     _copy_tree(standard, root, unused_standard)
-    yield from standard.rglob("*")
+    yield from (path for path in standard.rglob("*") if below(root, path).exists())
 
 
 def _shared_libraries(root: Path) -> set[Path]:
@@ -128,7 +128,9 @@ def _close(root: Path) -> None:
     for path in [root, *root.rglob("*")]:
         os.chown(path, 0, 0, follow_symlinks=False)
         if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+            # Some wheels mark modules as programs.
+            is_open = path.is_dir() or (path.stat().st_mode & 0o100 and path.suffix != ".py")
+            path.chmod(0o755 if is_open else 0o644)
 
 
 def _copy(source: Path, root: Path, place: Path | None = None) -> None:

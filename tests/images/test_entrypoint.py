@@ -1,0 +1,95 @@
+"""Which program do the arguments of the webhook's image ask for?"""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from certjob.cli import build_parser as certjob_parser
+from contract import exit_codes
+from images import entrypoint
+from webhook.cli import build_parser as webhook_parser
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The entrypoint as a process."""
+    line = [sys.executable, "-m", "images.entrypoint", *arguments]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "program"),
+    [
+        (["server"], "webhook.cli"),
+        (["--log-level=debug", "--json", "server", "--image=x"], "webhook.cli"),
+        (["--log-level", "debug", "server", "--image", "check"], "webhook.cli"),
+        (["certify", "--service", "server"], "certjob.cli"),
+        (["check", "--dir=certs"], "certjob.cli"),
+        (["--help"], None),
+        ([], None),
+    ],
+)
+def test_the_first_command_decides(arguments: list[str], program: str | None) -> None:
+    """The seed's globals come before a command, and a flag's value after it is no command."""
+    assert entrypoint.program(arguments) == program
+
+
+def test_every_command_exists() -> None:
+    """Each command is known to the program that gets it."""
+    for command, module in entrypoint.PROGRAMS.items():
+        parser = webhook_parser() if module == "webhook.cli" else certjob_parser()
+        assert re.search(rf"^ +{command} ", parser.format_help(), re.MULTILINE), command
+
+
+@pytest.mark.parametrize("arguments", [[], ["--log-level=debug"], ["secret-token"]])
+def test_without_a_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what there is, repeats nothing of what it was given, and fails as a wrong command line does."""
+    assert entrypoint.main(arguments) == exit_codes.USAGE
+    said = capsys.readouterr().err
+    assert "expected server, certify or check" in said
+    assert entrypoint.HELP in said
+    assert "secret-token" not in said
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """--help and --version are answered without a program."""
+    assert entrypoint.main(["--help"]) == entrypoint.main(["-v"]) == exit_codes.OK
+    said = capsys.readouterr().out
+    assert said.startswith(entrypoint.HELP)
+    assert re.search(r"^token-injector \d+\.\d+\.\d+$", said, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_program_gets_its_arguments(tmp_path: Path) -> None:
+    """`certify` makes the files; `server` complains as the webhook does; the exit codes are the programs'."""
+    assert run("certify", f"--output-dir={tmp_path}").returncode == exit_codes.OK
+    assert (tmp_path / "tls.crt").exists()
+    done = run("--json", "server")
+    assert (done.returncode, done.stderr.partition(":")[0]) == (exit_codes.USAGE, "token-injector-webhook")
+
+
+@pytest.mark.slow
+def test_the_program_is_the_process(tmp_path: Path) -> None:
+    """The webhook that was asked for is the process that was started: a signal to it is a signal to the webhook."""
+    (tmp_path / "accounts.yaml").write_text("")
+    line = [sys.executable, "-m", "images.entrypoint", "server", "--image=x", "--insecure-http"]
+    line += ["--listen-address=127.0.0.1:0", f"--service-accounts={tmp_path / 'accounts.yaml'}"]
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(line, cwd=ROOT, stdout=output)
+    try:
+        end = time.monotonic() + 20
+        while "listening" not in log.read_text():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
