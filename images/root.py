@@ -115,6 +115,7 @@ def _compile(root: Path) -> None:
         root,
         maxlevels=50,
         quiet=1,
+        workers=0,
         stripdir=str(root),
         prependdir="/",
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,

@@ -1,10 +1,8 @@
 """Which program do the arguments of the webhook's image ask for?"""
 
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -72,24 +70,3 @@ def test_the_program_gets_its_arguments(tmp_path: Path) -> None:
     assert (tmp_path / "tls.crt").exists()
     done = run("--json", "server")
     assert (done.returncode, done.stderr.partition(":")[0]) == (exit_codes.USAGE, "token-injector-webhook")
-
-
-@pytest.mark.slow
-def test_the_program_is_the_process(tmp_path: Path) -> None:
-    """The webhook that was asked for is the process that was started: a signal to it is a signal to the webhook."""
-    (tmp_path / "accounts.yaml").write_text("")
-    line = [sys.executable, "-m", "images.entrypoint", "server", "--image=x", "--insecure-http"]
-    line += ["--listen-address=127.0.0.1:0", f"--service-accounts={tmp_path / 'accounts.yaml'}"]
-    log = tmp_path / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(line, cwd=ROOT, stdout=output)
-    try:
-        end = time.monotonic() + 20
-        while "listening" not in log.read_text():
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
-    finally:
-        process.kill()
-        process.wait()
