@@ -4,10 +4,13 @@
 """
 
 import argparse
+import ast
+import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from contract.annotations import ANNOTATIONS
 from webhook.flags import GLOBAL_SETTINGS, SERVER_SETTINGS
@@ -15,6 +18,8 @@ from webhook.flags import GLOBAL_SETTINGS, SERVER_SETTINGS
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 GOLDEN = ROOT / "tests/webhook/golden/native-sidecar"
+RESULTS = DOCS / "results"
+METRICS = ROOT / "webhook/metrics.py"
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -58,6 +63,52 @@ def pod_after() -> str:
     return f"```yaml\n{(GOLDEN / 'expected.yaml').read_text()}```\n"
 
 
+def metric_table() -> str:
+    """What Prometheus finds, from webhook/metrics.py."""
+    lines = ["| metric | type | labels | what it says |", "|---|---|---|---|"]
+    for name, kind, labels, about in sorted(metrics()):
+        shown = ", ".join(f"`{label}`" for label in labels)
+        lines.append(f"| `{name}` | {kind} | {shown} | {_cell(about)} |")
+    return "\n".join(lines) + "\n"
+
+
+def metrics() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+    """Name, type, labels and help of every metric. Read, not run: prometheus_client makes files when it is run."""
+    for node in ast.walk(ast.parse(METRICS.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _METRIC_TYPES:
+            name, about, *more = (ast.literal_eval(argument) for argument in node.args)
+            yield name + ("_total" if node.func.id == "Counter" else ""), node.func.id.lower(), (more or [()])[0], about
+
+
+def fault_table() -> str:
+    """What is lost when things break, from the committed results of `make faults`."""
+    from bench.faults.result import markdown_table  # noqa: PLC0415 - only where there are results
+
+    found = _results("faults")
+    if not found["rows"]:
+        return _NO_RUN.format("make faults")
+    return f"`{found['command']}` on {found['date']}, {found['cluster']}:\n\n{markdown_table(found['rows'])}"
+
+
+def node_table() -> str:
+    """What a pod's start and a sleeping sidecar cost, from the committed results of `make bench-node`."""
+    lines = ["| what | measured | bound | beside |", "|---|--:|--:|---|"]
+    found = _results("node")["results"]
+    for row in found:
+        bound = f"{row['bound']:g} {row['unit']}" if row["bound"] < float("inf") else ""
+        lines.append(f"| {_cell(row['name'])} | {row['value']:.2f} {row['unit']} | {bound} | {_cell(row['floor'])} |")
+    return "\n".join(lines) + "\n" if found else _NO_RUN.format("make bench-node")
+
+
+_METRIC_TYPES = ("Counter", "Gauge", "Histogram")
+_NO_RUN = "No results of `{}` are committed yet.\n"
+
+
+def _results(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return found
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
@@ -67,6 +118,9 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "setting-tables": setting_tables,
     "pod-before": pod_before,
     "pod-after": pod_after,
+    "metrics": metric_table,
+    "faults": fault_table,
+    "node": node_table,
 }
 
 
@@ -80,6 +134,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; end with 1 if something would change")
     check = parser.parse_args().check
+    sys.path.append(str(ROOT))  # bench is no installed package
     stale = [path for path in sorted(DOCS.glob("*.md")) if render(path.read_text()) != path.read_text()]
     for path in stale:
         if check:

@@ -1,0 +1,4 @@
+output "role_arn" {
+  description = "For the annotation amazonaws.com/role-arn of the Kubernetes service account."
+  value       = aws_iam_role.workload.arn
+}

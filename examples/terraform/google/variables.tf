@@ -1,0 +1,45 @@
+variable "project" {
+  description = "The Google Cloud project of the Google service account."
+  type        = string
+}
+
+variable "cluster_project" {
+  description = "The project of the GKE cluster, whose Workload Identity pool the pods are in; where null, the same project."
+  type        = string
+  default     = null
+}
+
+variable "name" {
+  description = "The Google service account's ID: the part of its e-mail before the @."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.name))
+    error_message = "Expected 6 to 30 lower case letters, digits and hyphens, beginning with a letter."
+  }
+}
+
+variable "namespace" {
+  description = "The namespace of the Kubernetes service account."
+  type        = string
+}
+
+variable "service_account" {
+  description = "The Kubernetes service account that acts as the Google one."
+  type        = string
+}
+
+variable "private_cluster" {
+  description = <<-EOT
+    Only for a private cluster whose webhook listens on a port that its control plane may not reach: the network, the
+    control plane's CIDR block, the network tag of the nodes and the port. Where null, no firewall rule is made: with
+    port 10250 none is needed.
+  EOT
+  type = object({
+    network            = string
+    control_plane_cidr = string
+    node_tag           = string
+    port               = optional(number, 8443)
+  })
+  default = null
+}
