@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-import certjob.cli
+import certjob.flags
 import ctl.cli
 import webhook.cli
 from tests.docs.documents import ROOT, Block, blocks, blocks_of, commands
@@ -66,7 +66,7 @@ def accepted(parse: Callable[[list[str]], object], arguments: list[str]) -> None
 
 
 PARSERS: Mapping[str, Callable[[list[str]], object]] = {
-    "token-injector-certs": lambda arguments: certjob.cli.build_parser().parse_args(arguments),
+    "token-injector-certs": lambda arguments: certjob.flags.build_parser().parse_args(arguments),
     "token-injector-webhook": lambda arguments: webhook.cli.build_parser().parse_args(arguments),
 }
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.docs.documents import DOCUMENTS, ROOT, blocks
 from webhook.role_policy_file import load_role_policy
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("demo/**/*.md")])
 COMMANDS = {
     "kubectl token-injector": "ctl",
     "token-injector-webhook": "webhook",
@@ -29,19 +28,12 @@ def run(command: str, *, cwd: Path, stdin: str = "") -> subprocess.CompletedProc
     return subprocess.run(line, cwd=cwd, input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
 
-def blocks(language: str) -> list[tuple[str, str]]:
-    """The fenced blocks of one language, each with its document's name."""
-    # Every second piece between two fences is a block; it begins with its language.
-    pieces = [(path.name, piece) for path in DOCUMENTS for piece in path.read_text().split("```")[1::2]]
-    return [(name, piece.partition("\n")[2]) for name, piece in pieces if piece.partition("\n")[0] == language]
-
-
 def console_examples() -> list[object]:
     """Every "$ command" of the documents with the output that follows it."""
     return [
-        pytest.param(command, output, id=f"{name}: {command[:40]}")
-        for name, block in blocks("")
-        for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+        pytest.param(command, output, id=f"{block.document.name}: {command[:40]}")
+        for block in blocks("")
+        for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block.text, re.MULTILINE)
     ]
 
 
@@ -57,7 +49,7 @@ def test_console_examples_print_what_they_show(command: str, output: str, tmp_pa
 @pytest.mark.slow
 def test_the_readme_pod_is_injected(tmp_path: Path) -> None:
     """The README's service account and pod, as they stand there, give an injected pod."""
-    manifest = next(text for name, text in blocks("yaml") if name == "README.md")
+    manifest = next(block.text for block in blocks("yaml") if block.document == ROOT / "README.md")
 
     finished = run("kubectl token-injector inject -f - --image=example/token-injector:1", cwd=tmp_path, stdin=manifest)
 
@@ -68,7 +60,7 @@ def test_the_readme_pod_is_injected(tmp_path: Path) -> None:
 
 def test_the_role_policy_of_the_documentation_is_one() -> None:
     """The example is a valid policy, and it allows what its document says."""
-    (example,) = (text for name, text in blocks("yaml") if name == "role-policy.md")
+    (example,) = (block.text for block in blocks("yaml") if block.document.name == "role-policy.md")
 
     policy = load_role_policy(example, "docs")
 
@@ -89,10 +81,17 @@ def test_generated_parts_are_current() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
-    """Every relative link of a document names a file of the repository."""
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
+    """Every relative link of a document names a file of the repository, and a heading of it if it names one."""
+    for target, _, heading in re.findall(r"\]\((?!https?:)([^)#\s]*)(#([^)]+))?\)", path.read_text()):
+        found = (path.parent / target).resolve() if target else path
+        assert found.exists(), target
+        assert not heading or heading in anchors(found), f"{target}#{heading}"
 
-    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+def anchors(path: Path) -> set[str]:
+    """A document's headings as GitHub links them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.slow

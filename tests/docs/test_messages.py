@@ -29,6 +29,7 @@ COMPLETE = [
         "webhook/advise.py",
         "webhook/precedence.py",
         "webhook/accounts.py",
+        "webhook/ephemeral.py",
         "injector/sources/gke_metadata.py",
         "injector/refresh.py",
         "injector/tokenfile.py",

@@ -1,4 +1,4 @@
-"""What the migration page says of two webhooks that serve the same pod: ours has the last word, and nothing stands twice.
+"""What the migration page says of two webhooks on one pod: ours has the last word, and nothing stands twice.
 
 The API server calls both in the order of their names, and ours again if the other one has changed the pod after it.
 """
