@@ -17,6 +17,7 @@ import yaml
 import certjob.flags
 import ctl.cli
 import webhook.cli
+from tests.chart.charts import KUBERNETES, helm
 from tests.docs.documents import ROOT, Block, blocks, blocks_of, commands
 
 CHART = "charts/token-injector"
@@ -97,6 +98,32 @@ def property_of(path: list[str], value: str) -> Any:
     if schema.get("type") == "integer":
         jsonschema.validate(int(value), schema)
     return schema
+
+
+def releases() -> Iterator[object]:
+    """What is said to Helm, in as far as it sets values; each once."""
+    scripts = [list(commands(block.text)) for block in SCRIPTS]
+    given = {tuple(set_values(command)) for script in scripts for command in script if command[0] == "helm"}
+    # In prose: `--set webhook.port=10250`, `--set "certs.job.extraArgs={--adopt}"`.
+    texts = [path.read_text() for path in {block.document for block in SCRIPTS}]
+    prose = {(found,) for text in texts for found in re.findall(r"`--set \"?([^`\"]+)\"?`", text)}
+    return (pytest.param(flags, id=" ".join(flags)) for flags in sorted((given | prose) - {()}))
+
+
+def set_values(command: list[str]) -> list[str]:
+    """The values of --set; a variable's value does not matter."""
+    flags = [command[index + 1] for index, word in enumerate(command) if word == "--set"]
+    return [re.sub(r"\$\{?\w+\}?", "x", flag) for flag in flags]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", list(releases()))
+def test_helm_renders_the_chart_with_the_values_that_are_set(flags: tuple[str, ...]) -> None:
+    """On the command line a number is another type than in a file: the templates have to take both."""
+    arguments = [word for flag in flags for word in ("--set", flag)]
+    done = helm("template", "token-injector", str(ROOT / CHART), "--kube-version", KUBERNETES, *arguments)
+
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("block", SCRIPTS, ids=lambda block: block.name)
