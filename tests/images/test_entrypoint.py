@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from certjob.cli import build_parser as certjob_parser
+from certjob.flags import build_parser as certjob_parser
 from contract import exit_codes
 from images import entrypoint
 from webhook.cli import build_parser as webhook_parser
