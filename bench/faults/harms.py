@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.faults.world import SIDECAR, FaultError, World, pause, restarts
 from demo.cluster import cloud
-from demo.cluster.kubectl import ClusterError, apply, get, kubectl, listed, until
+from demo.cluster.kubectl import ClusterError, apply, get, kubectl, listed, run, until
 from demo.cluster.release import DEPLOYMENT, NAMESPACE, TIME_DIVISOR, TOKEN_LIFETIME, webhook_pods
 from demo.cluster.replicas import leaf, run_cert_job
 from demo.cluster.workload import application, deployment, pod
@@ -199,7 +199,10 @@ def _started_or_none(before: float) -> float | None:
 
 
 def _command(variable: str) -> None:
-    subprocess.run(["bash", "-c", os.environ[variable]], check=True, capture_output=True, timeout=120)
+    try:
+        run(["bash", "-c", os.environ[variable]], seconds=120)
+    except ClusterError as exc:
+        raise FaultError(f"the command of {variable}: {exc}") from exc
 
 
 @contextlib.contextmanager
