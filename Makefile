@@ -84,7 +84,7 @@ images: ## Build the images IMAGES/NAME:TAG with docker, podman, buildah, or the
 .PHONY: images-check
 images-check: venv ## Look into the built images: size, contents, byte code, and do they run (needs root)
 	bash images/images.sh save $(IMAGES) $(TAG) build/images
-	IMAGES_ROOT=build/images $(PYTEST) -n auto -m images tests/images
+	IMAGES_ROOT=build/images $(PYTEST) -m images tests/images
 
 .PHONY: format
 format: venv ## Format the Python files
