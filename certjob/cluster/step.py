@@ -128,7 +128,6 @@ def next_step(observed: Observed, asked: Asked, now: datetime, *, age: Age) -> S
     |---|---|
     | something is somebody else's | leave everything alone |
     | no good CA, or rotation is asked for (certjob/decide.py) | store a new CA |
-    | the CA Secret lacks a CA under which something may be served | record it |
     | an entry does not trust exactly the bundle | trust it |
     | a fault of the leaf, or renewal is asked for | issue a leaf, once the API servers know its CA |
     | the serving Secret has another bundle or lacks our marks | publish the bundle |
@@ -153,8 +152,6 @@ def next_step(observed: Observed, asked: Asked, now: datetime, *, age: Age) -> S
     young = len(everyone) > 1 and age.leaf < PODS_APPEAR
     settled = not renewal and not stale and not young
     bundle = (authority,) if settled else everyone
-    if not settled and present.authorities != bundle:
-        return RecordAuthorities(bundle=bundle)
     if any(entry.trusted != bundle for entry in observed.configuration.entries):
         return Trust(bundle=bundle)
     if renewal:

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from cryptography import x509
 
-from certjob.certificates import Issued, certificates_pem, issue_authority, issue_leaf, key_pem, new_private_key
+from certjob.certificates import certificates_pem, issue_leaf, key_pem, new_private_key
 from certjob.checks import chain_fault, key_fault
 from certjob.cluster.converge import Job, Outcome
 from certjob.cluster.secret import MANAGED_BY
@@ -26,6 +25,7 @@ from certjob.cluster.step import (
     Trust,
 )
 from certjob.decide import Unusable
+from tests.certjob.cluster.foreign import FOREIGN
 from tests.certjob.cluster.objects import CONFIGURATIONS, SERVICE_UID, configuration, secret
 from tests.certjob.cluster.simulation import MAKING, START, TARGET, Cluster, Replica, authority_of, job
 
@@ -84,8 +84,7 @@ def untrusted() -> Cluster:
 
 def of_the_seed() -> Cluster:
     """The Secret and the caBundle of another system, at work."""
-    made = issue_authority(key=new_private_key(), serial=1, now=START, lifetime=3650 * DAY)
-    ca = Issued(certificate=_renamed(made), key=made.key)
+    ca = FOREIGN
     leaf = issue_leaf(
         ca, key=new_private_key(), serial=2, common_name="s", names=MAKING.names, now=START, lifetime=365 * DAY
     )
@@ -98,21 +97,6 @@ def of_the_seed() -> Cluster:
     cluster.strict = True
     cluster.check()
     return cluster
-
-
-def _renamed(made: Issued) -> x509.Certificate:
-    """The same CA under a name that is not ours."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kubernetes")])
-    builder = x509.CertificateBuilder(
-        name,
-        name,
-        made.key.public_key(),
-        made.certificate.serial_number,
-        made.certificate.not_valid_before_utc,
-        made.certificate.not_valid_after_utc,
-        list(made.certificate.extensions),
-    )
-    return builder.sign(made.key, made.certificate.signature_hash_algorithm)  # type: ignore[arg-type]  # SHA-256
 
 
 Scenario = tuple[Callable[[], Cluster], dict[str, bool], list[type]]
@@ -272,6 +256,80 @@ def test_two_runs_request_by_request(name: str, seed: int) -> None:
         thread.join(60)
 
     assert list(map(type, (ends.get(0), ends.get(1)))) == [Done, Done], ends
+    ends_well(cluster)
+
+
+class Script:
+    """One run is stopped before one of its requests; meanwhile another one rotates, up to the write of its leaf.
+
+    Then the first goes on until it has changed the configuration, or to its end; only then that leaf is written.
+    """
+
+    def __init__(self, cluster: Cluster, stop_before: int) -> None:
+        self._cluster = cluster
+        self._stop_before = stop_before
+        self._stopped, self._at_leaf = threading.Event(), threading.Event()
+        self._first_is_through, self._second_ended = threading.Event(), threading.Event()
+        self._asked = 0
+        self.ends: dict[str, object] = {}
+
+    def run(self) -> None:
+        """Both, each in a thread of its own; only one of them ever runs."""
+        threads = [threading.Thread(target=self._first), threading.Thread(target=self._second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+
+    def _first(self) -> None:
+        def hook(event: str) -> None:
+            self._asked += event.startswith("before")
+            if self._asked == self._stop_before and event.startswith("before"):
+                self._stopped.set()
+                assert self._at_leaf.wait(30)
+            if self._at_leaf.is_set() and event == "after patch":
+                self._first_is_through.set()
+                assert self._second_ended.wait(30)
+
+        self._keep("first", job(renew=True), hook)
+        self._stopped.set()
+        self._first_is_through.set()
+
+    def _second(self) -> None:
+        updates: list[str] = []
+
+        def hook(event: str) -> None:
+            updates.extend([event] if event == "before update" else [])
+            if len(updates) == 2 and not self._at_leaf.is_set():  # the first one stores the CA
+                self._at_leaf.set()
+                assert self._first_is_through.wait(30)
+
+        assert self._stopped.wait(30)
+        self._keep("second", job(rotate_ca=True), hook)
+        self._at_leaf.set()
+        self._second_ended.set()
+
+    def _keep(self, who: str, asked: Job, hook: Callable[[str], None]) -> None:
+        try:
+            self.ends[who] = type(self._cluster.run(asked, hook).end)
+        except BaseException as exc:  # noqa: BLE001 - a failed invariant must fail the test, not a thread
+            self.ends[who] = exc
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop_before", range(18, 54))
+def test_a_slow_look_forgets_no_ca_that_came_meanwhile(stop_before: int) -> None:
+    """Wherever in a look the first run was slow: what it saw before the rotation never takes the new CA away.
+
+    It would, if it read the configuration after the CA Secret.
+    """
+    cluster = installed()
+    cluster.replicas[:] = [Replica(address="10.0.0.1", lag=0.0), Replica(address="10.0.0.2", lag=14.0)]
+    script = Script(cluster, stop_before)
+
+    script.run()
+
+    assert script.ends == {"first": Done, "second": Done}
     ends_well(cluster)
 
 
