@@ -123,7 +123,7 @@ def world(images: Images) -> Iterator[World]:
             container = application(images.application, "--calls=0", f"--every={_EVERY}")
             apply(pod(name, each, [container], annotations={"admission.token-injector/refresher": shape}))
         kubectl("wait", "-n", name, f"pod/{_EXECUTIONER}", "--for=condition=Ready", "--timeout=60s", seconds=70)
-        until("the applications' first calls", lambda: _all_call(name), seconds=90)
+        until("the applications' first calls", lambda: _all_call(name), seconds=180)
         connection = from_kubeconfig(os.environ["KUBECONFIG"])
         yield World(images=images, release=release, connection=connection, namespace=name)
     finally:
