@@ -117,21 +117,26 @@ def inspection_text(observed: Observed, found: tuple[str, ...], *, now: datetime
 
 
 def _summary(outcome: Outcome) -> str:
-    made = [type(change) for change in outcome.changes]
-    what = "kept the certificates: they are good"
-    if StoreAuthority in made:
-        what = "made a CA and a serving certificate" if IssueLeaf in made else "made a CA"
-    elif IssueLeaf in made:
-        what = "renewed the serving certificate"
-    elif made:
-        what = "brought Secrets and configuration into line"
+    what = _deed(outcome.changes)
     match outcome.end:
         case LeaveAlone():
-            return "left alone" if not made else f"{what}, then left alone"
+            return f"{what}, then left alone" if outcome.changes else "left alone"
         case AwaitReplicas():
             return f"{what}, but not every replica serves it yet"
         case Done():
             return what
+
+
+def _deed(changes: tuple[Change, ...]) -> str:
+    stored = [change for change in changes if isinstance(change, StoreAuthority)]
+    issued = any(isinstance(change, IssueLeaf) for change in changes)
+    if stored and stored[0].beside:
+        return "rotated the CA and renewed the serving certificate" if issued else "rotated the CA"
+    if stored:
+        return "made a CA and a serving certificate" if issued else "made a CA"
+    if issued:
+        return "renewed the serving certificate"
+    return "brought Secrets and configuration into line" if changes else "kept the certificates: they are good"
 
 
 def _notes(outcome: Outcome) -> list[str]:

@@ -163,7 +163,7 @@ def test_install_and_check(stage: Stage) -> None:
     stage.server.grants = CHECK_GRANTS
     code, found = stage("check")
     assert (code, found["ok"], found["findings"]) == (exit_codes.OK, True, [])
-    assert [(one["current"], one["trusted"], one["days_left"]) for one in found["endpoints"]] == [(True, True, 365)]
+    assert [(one["current"], one["trusted"], one["problem"]) for one in found["endpoints"]] == [(True, True, None)]
     stage.server.grants = CERTIFY_GRANTS
     code, kept = stage("certify")
     assert (code, kept["changes"], kept["result"]) == (exit_codes.OK, [], "done")
@@ -231,7 +231,7 @@ def test_a_rotation_at_its_real_pace(stage: Stage, monkeypatch: pytest.MonkeyPat
     code, done = stage("certify", "--rotate-ca")
 
     assert (code, done["result"]) == (exit_codes.OK, "done")
-    assert 14 < time.monotonic() - began < 60
+    assert time.monotonic() - began > 14
 
 
 def test_a_replica_that_never_reloads(stage: Stage) -> None:

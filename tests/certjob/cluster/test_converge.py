@@ -200,7 +200,7 @@ def test_another_run_in_between(name: str, other: dict[str, bool]) -> None:
         assert isinstance(outcome.end, Done), (number, cluster.lines)
         ends_well(cluster)
         requests = min(len(seen), 40)  # a run that waits asks the same again and again
-        number += 1 if number < 20 else 5
+        number += 1 if number < 12 else 7
 
 
 class Turns:
