@@ -1,6 +1,7 @@
-"""An API server for tests: objects, lists in pages, watches, and a script of what goes wrong.
+"""An API server for tests: objects, lists in pages, watches, writes, and a script of what goes wrong.
 
-It refuses what the real one refuses: a missing token, an old resourceVersion, an expired continue token.
+It refuses what the real one refuses: a missing token or right, an old resourceVersion, an expired continue token, an
+object that is invalid.
 """
 
 import ssl
