@@ -40,17 +40,17 @@ def test_the_cert_job_writes_two_secrets_and_one_configuration() -> None:
                 "apiGroups": [""],
                 "resources": ["secrets"],
                 "resourceNames": ["token-injector-webhook-certs", "token-injector-webhook-ca"],
-                "verbs": ["get", "update", "patch"],
+                "verbs": ["get", "update"],
             },
             {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
-            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list"]},
+            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"]},
         ],
         "ClusterRole": [
             {
                 "apiGroups": ["admissionregistration.k8s.io"],
                 "resources": ["mutatingwebhookconfigurations"],
                 "resourceNames": ["token-injector"],
-                "verbs": ["get", "update", "patch"],
+                "verbs": ["get", "patch"],
             }
         ],
     }
