@@ -22,7 +22,7 @@ _SHAPES = {"native-1": "native", "native-2": "native", "native-3": "native", "pa
 _EVERY = 2.0
 _EXECUTIONER = "executioner"
 _KILL = """
-import glob, os, sys
+import contextlib, glob, os, sys
 
 def is_victim(path):
     try:
@@ -32,7 +32,8 @@ def is_victim(path):
 
 victims = [int(path.split("/")[2]) for path in glob.glob("/proc/[0-9]*/cgroup") if is_victim(path)]
 for victim in victims:
-    os.kill(victim, 9)
+    with contextlib.suppress(ProcessLookupError):  # the first one took the others with it
+        os.kill(victim, 9)
 print(len(victims))
 """
 
