@@ -1,4 +1,4 @@
-"""`inject`: what would the webhook do to these manifests? Offline, for GitOps, review and CI.
+"""`inject`: what would the webhook do to these manifests? Offline, for GitOps, review and CI; or as the cluster is now.
 
 All or nothing: where one pod would be denied, standard output stays empty.
 """
@@ -6,20 +6,25 @@ All or nothing: where one pod would be denied, standard output stays empty.
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from contract import exit_codes
 from contract.annotations import ENABLED_LABEL
-from ctl.accounts import accounts_in
+from ctl.accounts import Accounts, accounts_in
 from ctl.errors import UsageError
 from ctl.manifest import Document, read_documents
 from ctl.output import as_diff, as_json, as_patch, as_yaml
-from ctl.render import Rendering, render
+from ctl.render import Rendering, accounts_of, render
 from ctl.streams import STDIN, Streams
+from webhook.account_cache import account_key
 from webhook.decision import Injection
 from webhook.flags import SERVER_SETTINGS, Setting
 from webhook.role_policy import RolePolicy
 from webhook.role_policy_file import RolePolicyFileError, load_role_policy
-from webhook.settings import SettingError, Settings, parse_settings
+from webhook.settings import ServerSettings, SettingError, Settings, parse_settings
+
+if TYPE_CHECKING:
+    from ctl.cluster import Cluster
 
 _GROUPS = ("what is injected", "what holds where no annotation says otherwise")
 _SETTINGS: tuple[Setting, ...] = tuple(setting for group in _GROUPS for setting in SERVER_SETTINGS[group])
@@ -29,7 +34,8 @@ PLACEHOLDER_IMAGE = "registry.example/token-injector:placeholder"
 
 DESCRIPTION = """\
 Shows what the webhook would do to Pods, Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs and CronJobs, and to
-Lists of them, without a cluster. Other objects pass through as they are. Service accounts may stand in the same files.
+Lists of them, without a cluster. Other objects pass through as they are. Service accounts may stand in the same files;
+with --live those that stand in none, and the oldest kubelet, are read from the cluster.
 Warnings and denials go to standard error; a denial leaves standard output empty.
 
 exit codes: 0 rendered, 1 a pod would be denied, 2 a file or a flag can't be used
@@ -41,6 +47,7 @@ Without --image the injected container gets a placeholder, and a warning says so
 
 examples:
   kubectl token-injector inject -f deployment.yaml --service-accounts service-accounts.yaml -o diff
+  kubectl token-injector inject -f deployment.yaml --live -o diff
   helm template my-release ./chart | kubectl token-injector inject -f - --image registry.example/token-injector:1.0
 """
 
@@ -52,6 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-f", "--filename", action="append", required=True, metavar="FILE", help=files)
     accounts = "manifests of service accounts; may be given again"
     add("--service-accounts", action="append", default=[], metavar="FILE", help=accounts)
+    add(
+        "--live",
+        action="store_true",
+        help="read the service accounts that no file has, and the kubelets, from a cluster",
+    )
+    kubeconfig = "with --live: the cluster (default: KUBECONFIG, else ~/.kube/config)"
+    add("--kubeconfig", metavar="FILE", help=kubeconfig)
+    add("--context", metavar="NAME", help="with --live: of the kubeconfig (default: its current one)")
     add("-n", "--namespace", metavar="NS", help="of objects that name none (default: default)")
     forms = "the mutated objects, each object's JSON Patch, or what differs (default: yaml)"
     add("-o", "--output", choices=("yaml", "json", "patch", "diff"), default="yaml", help=forms)
@@ -65,7 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Streams) -> int:
     """Read, render, write; returns the exit code. Raises `UsageError`."""
-    settings, policy_file = _settings(vars(arguments), environ)
+    settings, server = _settings(vars(arguments), environ)
+    policy_file = server.role_policy_file
     if [*arguments.filename, *arguments.service_accounts, policy_file].count(STDIN) > 1:
         raise UsageError(
             "-f -, --service-accounts -, --role-policy -: standard input can be read once: give a file for the others"
@@ -76,15 +92,18 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
     accounts = accounts_in(
         [*_read(arguments.service_accounts, "--service-accounts", streams), *documents], arguments.namespace
     )
+    if arguments.live:
+        cluster = _cluster(arguments, environ)
+        try:
+            accounts = {**cluster.accounts(_unknown(documents, accounts, arguments.namespace)), **accounts}
+            if server.follows_kubelet_versions:
+                settings = replace(settings, kubelet_version_floor=cluster.kubelet_version_floor())
+        finally:
+            cluster.close()
+    elif arguments.kubeconfig or arguments.context:
+        raise UsageError("--kubeconfig and --context name a cluster, which is asked only with --live: add it")
     renderings = render(documents, accounts, settings, namespace=arguments.namespace)
-    for one in renderings:
-        for warning in one.warnings:
-            print(f"{one.subject.display_name}: warning: {warning}", file=streams.stderr)
-    denied = [(one.subject.display_name, one.denial) for one in renderings if one.denial]
-    for name, denial in denied:
-        print(f"{name}: denied: {denial.message}", file=streams.stderr)
-    if denied:
-        print(f"nothing was written: {len(denied)} of {len(renderings)} would be denied", file=streams.stderr)
+    if _denied(renderings, streams):
         return exit_codes.DENIED
     if settings.image == PLACEHOLDER_IMAGE and _injects_container(renderings):
         print(
@@ -96,8 +115,32 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
     return exit_codes.OK
 
 
-def _settings(given: Mapping[str, Sequence[str] | None], environ: Mapping[str, str]) -> tuple[Settings, str]:
-    """The settings, and the role policy's file.
+def _denied(renderings: Sequence[Rendering], streams: Streams) -> bool:
+    """Tell warnings and denials; whether there was a denial."""
+    for one in renderings:
+        for warning in one.warnings:
+            print(f"{one.subject.display_name}: warning: {warning}", file=streams.stderr)
+    denied = [(one.subject.display_name, one.denial) for one in renderings if one.denial]
+    for name, denial in denied:
+        print(f"{name}: denied: {denial.message}", file=streams.stderr)
+    if denied:
+        print(f"nothing was written: {len(denied)} of {len(renderings)} would be denied", file=streams.stderr)
+    return bool(denied)
+
+
+def _cluster(arguments: argparse.Namespace, environ: Mapping[str, str]) -> "Cluster":
+    from ctl.cluster import Cluster  # noqa: PLC0415 - urllib3 and the kubeconfig's reader cost the offline use a second
+
+    return Cluster(arguments.kubeconfig or environ.get("KUBECONFIG") or "~/.kube/config", arguments.context)
+
+
+def _unknown(documents: list[Document], accounts: Accounts, namespace: str | None) -> list[tuple[str, str]]:
+    """The accounts that the pods name and no file has: a file's wins, as it may be what is about to be applied."""
+    return [each for each in accounts_of(documents, namespace) if account_key(*each) not in accounts]
+
+
+def _settings(given: Mapping[str, Sequence[str] | None], environ: Mapping[str, str]) -> tuple[Settings, ServerSettings]:
+    """What holds for every review, and what a server would find out by itself.
 
     Of the environment only these settings count: the webhook's GCE_METADATA_HOST is not this machine's.
     """
@@ -108,7 +151,7 @@ def _settings(given: Mapping[str, Sequence[str] | None], environ: Mapping[str, s
     except SettingError as exc:
         raise UsageError(str(exc)) from exc
     image = settings.image or PLACEHOLDER_IMAGE
-    return replace(settings, image=image), server.role_policy_file
+    return replace(settings, image=image), server
 
 
 def _role_policy(name: str, streams: Streams) -> RolePolicy:

@@ -77,6 +77,13 @@ def render(
     ]
 
 
+def accounts_of(documents: Iterable[Document], namespace: str | None) -> list[tuple[str, str]]:
+    """Namespace and name of the service account of every labelled pod whose shape can be read."""
+    subjects = [one for each in documents for one in objects_of(each.content, namespace) if one.pod_place is not None]
+    labelled = [one for one in subjects if _carries_label(one.pod) and not shape_problem(one.pod)]
+    return [(one.namespace, service_account_name(one.pod)) for one in labelled]
+
+
 def patched(content: Any, operations: list[Operation]) -> Any:
     """A copy with the operations applied."""
     return jsonpatch.apply_patch(content, operations)
@@ -104,7 +111,10 @@ def _render(
     mutation = mutate(_reviewed(subject), subject.namespace, accounts.get(key, {}), settings, seed=seed)
     warnings = [*misplaced, *_restart_policy(subject)]
     if key not in accounts and not _is_opted_out(mutation):
-        warnings.append(f"service account {key} is in none of the files: give it with --service-accounts")
+        warnings.append(
+            f"service account {key} is in none of the files: give it with --service-accounts, or ask a "
+            "cluster with --live"
+        )
     return Rendering(document=index, subject=subject, mutation=mutation, warnings=(*warnings, *mutation.warnings))
 
 
