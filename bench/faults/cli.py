@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.faults.result import Result, as_json
+from bench.faults.result import Result, as_json, merged
 from bench.faults.rows import ROWS, Row
 from bench.faults.world import Calls, FaultError, World, world
 from demo.cluster.kubectl import ClusterError, kubectl, listed
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=f"{EXAMPLE}\nrows:\n" + "".join(f"  {name}\n" for name in names),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="all of them where none is named")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="renewed in the output; all where none is named")
     parser.add_argument("--quick", action="store_true", help="the rows that CI runs: about five minutes")
     parser.add_argument("--output", type=Path, default=Path("bench/results/faults.json"), help="default %(default)s")
     chosen = parser.parse_args(sys.argv[1:] if argv is None else argv)
@@ -46,10 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     command = "make faults" + (" (quick)" if chosen.quick else "")
     today = dt.datetime.now(dt.UTC).date().isoformat()
+    found = as_json(results, date=today, command=command, cluster=_cluster())
+    if chosen.rows and chosen.output.exists():
+        found = merged(json.loads(chosen.output.read_text()), found)
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
-    chosen.output.write_text(
-        json.dumps(as_json(results, date=today, command=command, cluster=_cluster()), indent=2) + "\n"
-    )
+    chosen.output.write_text(json.dumps(found, indent=2) + "\n")
     lost = [result.name for result in results if not result.passes and result.is_measured]
     print(f"\n{len(lost)} of {len(results)} rows lost something{': ' + ', '.join(lost) if lost else ''}")
     left_out = [result for result in results if not result.is_measured]

@@ -50,3 +50,12 @@ def as_json(results: Sequence[Result], *, date: str, command: str, cluster: str)
     """What the run writes."""
     rows = [{**asdict(result), "passes": result.passes} for result in results]
     return {"date": date, "command": command, "cluster": cluster, "rows": rows}
+
+
+def merged(before: Mapping[str, Any], renewed: Mapping[str, Any]) -> dict[str, Any]:
+    """An earlier run's JSON in which some rows were run again; the others, their order and the command stay."""
+    again = {row["name"]: row for row in renewed["rows"]}
+    known = {row["name"] for row in before["rows"]}
+    rows = [again.get(row["name"], row) for row in before["rows"]]
+    rows += [row for row in renewed["rows"] if row["name"] not in known]
+    return {**before, "date": renewed["date"], "rows": rows}

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.faults import cli
-from bench.faults.result import Result, as_json, markdown_table
+from bench.faults.result import Result, as_json, markdown_table, merged
 from bench.faults.rows import ROWS
 
 FINE = Result(name="x", proof="it happened", created=10, calls=5)
@@ -54,3 +54,15 @@ def test_an_unknown_row_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["earthquake"])
     assert "no such row: earthquake" in capsys.readouterr().err
+
+
+def test_a_row_that_is_run_again_takes_its_old_place() -> None:
+    """The others stay as they were measured, under the command that measured them; the date is the last one."""
+    other = Result(name="y", proof="it happened", created=3)
+    before = as_json([FINE, other], date="2026-11-24", command="make faults", cluster="one node")
+    again = Result(name="x", proof="it happened again", created=20)
+
+    after = merged(before, as_json([again], date="2026-11-25", command="make faults", cluster="one node"))
+
+    assert [(row["name"], row["created"]) for row in after["rows"]] == [("x", 20), ("y", 3)]
+    assert (after["date"], after["command"]) == ("2026-11-25", "make faults")
