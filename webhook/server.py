@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +34,7 @@ from webhook.settings import ServerSettings, Settings
 from webhook.status import Readiness
 from webhook.telemetry import by_listener, create_telemetry_app
 from webhook.tls import ServingCertificate, TlsError
-from webhook.worker import Edge, Worker
+from webhook.worker import HELD, Edge, Worker
 
 if TYPE_CHECKING:
     from webhook.metrics import PrometheusMetrics
@@ -122,6 +123,22 @@ class _Log(Logger):  # type: ignore[misc]  # gunicorn has no types
         self.error_log.debug(msg, *args, **kwargs)
 
 
+class _Master(Arbiter):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's master, whose new workers hear a signal that comes before they listen for it.
+
+    A worker is born with its master's handlers, which queue what they get for the master: a SIGTERM that reached it
+    before it had its own was lost, and the stop waited for the whole graceful timeout.
+    """
+
+    def spawn_worker(self) -> Any:
+        """Fork with the signals held; the worker lets them in (worker.py)."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+        try:
+            return super().spawn_worker()  # a worker ends in here
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+
+
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """Our settings as gunicorn's, and what a worker needs from its master."""
 
@@ -151,6 +168,10 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
             drain=min(_LONGEST_DRAIN, server.graceful_timeout * _DRAIN_SHARE),
         )
         super().__init__()
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        _Master(self).run()
 
     def load_config(self) -> None:
         """Called by gunicorn."""

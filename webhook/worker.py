@@ -7,6 +7,7 @@ body together; who sends nothing rests. One state machine: arriving → reviewed
 import io
 import logging
 import selectors
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ _TICK = 1.0
 # 512 connections (server.py) of 64 KiB are 32 MiB more.
 _MOST_RECEIVED = 64 * 1024 * 1024
 _SMALL = 64 * 1024
+# What ends a worker. Held from before its fork until it has its own handlers (server.py).
+HELD = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 
 
 class CountsConnections(Protocol):
@@ -91,6 +94,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._stops_at = float("inf")
         self._next_tick = 0.0
         super().init_process()
+
+    def init_signals(self) -> None:
+        """Called by gunicorn: from here on they are ours, and those that came before arrive now."""
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
 
     # ------------------------------------------------------------------ the loop
 

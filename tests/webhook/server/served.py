@@ -1,6 +1,7 @@
 """A webhook to test the edge with: real gunicorn, real TLS, a review made for the test.
 
 `served.py SETTINGS_AS_JSON`. The pod's name says what its review does: sleep-SECONDS, bug, deep; others are allowed.
+A worker that is forked sleeps for `fork_seconds` before it does anything, as on a machine that is busy.
 """
 
 import json
@@ -17,6 +18,7 @@ from webhook.reviews import Reviews
 from webhook.server import run
 from webhook.settings import ServerSettings
 from webhook.status import Gauges, Readiness, said
+from webhook.worker import Worker
 
 DEFAULTS = ServerSettings(
     listen_address="127.0.0.1:0",
@@ -79,9 +81,21 @@ def start_reviews(unready_file: str) -> Reviews:
     )
 
 
+def slow_after_fork(seconds: float) -> None:
+    """Let each worker sleep where gunicorn first lets it do something of its own: before it has signal handlers."""
+    make_thread_pool = Worker.get_thread_pool
+
+    def get_thread_pool(worker: Worker) -> Any:
+        time.sleep(seconds)
+        return make_thread_pool(worker)
+
+    Worker.get_thread_pool = get_thread_pool
+
+
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
     unready = given.pop("unready_file", "")
+    slow_after_fork(given.pop("fork_seconds", 0.0))
     settings = ServerSettings(**{**asdict(DEFAULTS), **given})
     log.configure(settings.log_level, as_json=settings.log_json)
     sys.exit(run(settings, lambda: start_reviews(unready), "1.2.3"))

@@ -48,6 +48,20 @@ def test_graceful_stop(start: Start) -> None:
     idle.connection.close()
 
 
+def test_workers_that_are_just_starting_stop_too(start: Start) -> None:
+    """A SIGTERM that comes before a worker has handlers of its own is not lost: the drain ends them, not SIGKILL."""
+    running = start(fork_seconds=1.0, graceful_timeout=10.0)  # of which 2.5 s drain
+    deadline = time.monotonic() + 5
+    while len(running.workers()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    started = time.monotonic()
+    running.terminate()
+
+    assert running.wait() == 0
+    assert time.monotonic() - started < 8
+
+
 def test_stop_leaves_nothing_behind(start: Start) -> None:
     """No worker and no file of ours is left."""
     running = start(graceful_timeout=1.0)
