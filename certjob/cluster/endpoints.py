@@ -17,14 +17,16 @@ _HTTPS = "https"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A replica that is not being terminated."""
+    """A replica."""
 
     address: str
     port: int
     pod: str
     """Its Pod's name; "" where the slice names none."""
     serving: bool
-    """Whether it gets requests."""
+    """Whether it is to get requests."""
+    terminating: bool = False
+    """It has been told to stop, and until every node knows it still gets some."""
 
     def __str__(self) -> str:
         host = f"[{self.address}]" if ":" in self.address else self.address
@@ -32,25 +34,27 @@ class Endpoint:
 
 
 def read_endpoints(slices: Iterable[Object], service: str) -> tuple[Endpoint, ...]:
-    """Every replica, each once, in a fixed order; one that is terminating serves nobody any more.
-
-    Raises EndpointPortError.
-    """
+    """Every replica, each once, in a fixed order. Raises EndpointPortError."""
     found: dict[tuple[str, int], Endpoint] = {}
     for one in slices:
-        endpoints = [endpoint for endpoint in one.get("endpoints") or () if not _condition(endpoint, "terminating")]
+        endpoints = one.get("endpoints") or ()
         if not endpoints:
             continue
         port = _port(one, service)
         for endpoint in endpoints:
             ready = _condition(endpoint, "ready", otherwise=True)
-            serving = _condition(endpoint, "serving", otherwise=ready)
+            terminating = _condition(endpoint, "terminating")
+            serving = _condition(endpoint, "serving", otherwise=ready) and not terminating
             pod = (endpoint.get("targetRef") or {}).get("name", "")
             for address in endpoint["addresses"]:
                 # While one moves from slice to slice it may be in both.
                 known = found.get((address, port))
                 found[address, port] = Endpoint(
-                    address=address, port=port, pod=pod, serving=serving or bool(known and known.serving)
+                    address=address,
+                    port=port,
+                    pod=pod,
+                    serving=serving or bool(known and known.serving),
+                    terminating=terminating,
                 )
     return tuple(found[key] for key in sorted(found))
 

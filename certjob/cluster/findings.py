@@ -20,7 +20,7 @@ from contract.server import TLS_CERT, TLS_KEY
 
 
 def findings(observed: Observed, *, now: datetime, warn_days: int) -> tuple[str, ...]:
-    """Of the Secret, the configuration and the endpoints."""
+    """Of the Secret, the configuration and the endpoints that stay."""
     return (
         *reasons_to_leave_alone(observed, adopt=False),
         *_of_secret(observed, now, warn_days),
@@ -29,7 +29,7 @@ def findings(observed: Observed, *, now: datetime, warn_days: int) -> tuple[str,
             for entry in observed.configuration.entries
             for finding in _of_entry(entry, observed, now, warn_days)
         ),
-        *(finding for one in observed.answers for finding in _of_endpoint(*one, observed)),
+        *(finding for one in observed.answers if not one[0].terminating for finding in _of_endpoint(*one, observed)),
     )
 
 

@@ -202,7 +202,13 @@ def _observed_json(observed: Observed, now: datetime) -> dict[str, Any]:
 def _endpoint_json(
     endpoint: Endpoint, answer: Answer, leaf: x509.Certificate | Unusable, now: datetime
 ) -> dict[str, Any]:
-    about = {"address": endpoint.address, "port": endpoint.port, "pod": endpoint.pod, "serving": endpoint.serving}
+    about = {
+        "address": endpoint.address,
+        "port": endpoint.port,
+        "pod": endpoint.pod,
+        "serving": endpoint.serving,
+        "terminating": endpoint.terminating,
+    }
     if not isinstance(answer, Served):
         return about | {"problem": answer.reason}
     return about | {

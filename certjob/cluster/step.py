@@ -20,8 +20,9 @@ from certjob.names import Names
 Bundle = tuple[x509.Certificate, ...]
 # API servers read configurations from a watch, as a rule within milliseconds; nobody can ask each of them.
 API_SERVERS_SETTLE = timedelta(seconds=5)
-# From the moment at which the kubelet mounts a Secret, a pod takes a few seconds to get its address and be listed.
-PODS_APPEAR = timedelta(seconds=10)
+# From the moment at which the kubelet mounts a Secret until the pod is listed: the image may have to be pulled, and
+# kubelets tell the address only after that (https://github.com/kubernetes/kubernetes/pull/88169, not merged).
+PODS_APPEAR = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,14 +186,17 @@ def _stale(observed: Observed, *, dropping: bool) -> tuple[tuple[Endpoint, Answe
 
     | endpoint | while a CA is to be dropped | else |
     |---|---|---|
-    | serves another leaf, whether or not it gets requests | yes: it may get some | yes |
-    | gets requests and does not answer us | yes: who knows what it serves? | no: the report tells it |
-    | gets none and does not answer | no | no |
+    | serves another leaf, whether or not it is to get requests | yes: it may get some | yes |
+    | the same, and has been told to stop | yes: not every node knows it yet | no: it will be gone |
+    | is to get requests and does not answer us | yes: who knows what it serves? | no: the report tells it |
+    | is to get none and does not answer | no | no |
     """
     leaf = observed.leaf
 
     def holds_up(endpoint: Endpoint, answer: Answer) -> bool:
-        return answer.leaf != leaf if isinstance(answer, Served) else endpoint.serving and dropping
+        if isinstance(answer, Served):
+            return answer.leaf != leaf and (dropping or not endpoint.terminating)
+        return endpoint.serving and dropping
 
     return tuple((endpoint, answer) for endpoint, answer in observed.answers if holds_up(endpoint, answer))
 

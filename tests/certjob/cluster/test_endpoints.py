@@ -28,13 +28,16 @@ def of(conditions: dict[str, Any] | None, **changes: Any) -> list[Endpoint]:
         ({"serving": None, "ready": None, "terminating": None}, True),
         ({}, True),
         (None, True),
-        ({"ready": True, "serving": True, "terminating": True}, None),
-        ({"ready": False, "serving": True, "terminating": True}, None),
+        ({"ready": True, "serving": True, "terminating": True}, False),
+        ({"ready": False, "serving": True, "terminating": True}, False),
     ],
 )
-def test_conditions(conditions: dict[str, Any] | None, *, serving: bool | None) -> None:
-    """What the API's documentation says of conditions that are not set; who terminates does not count."""
-    assert [endpoint.serving for endpoint in of(conditions)] == ([] if serving is None else [serving])
+def test_conditions(conditions: dict[str, Any] | None, *, serving: bool) -> None:
+    """What the API's documentation says of conditions that are not set; who terminates is to get no more requests."""
+    (endpoint,) = of(conditions)
+
+    assert endpoint.serving is serving
+    assert endpoint.terminating is bool((conditions or {}).get("terminating"))
 
 
 def test_an_empty_slice_is_nobody() -> None:

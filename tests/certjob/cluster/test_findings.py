@@ -67,6 +67,7 @@ CERTS, HOOKS = "Secret ns/certs", "MutatingWebhookConfiguration hooks: the caBun
             ["10.0.0.1:8443 (pod hook-1) does not answer: refused"],
         ),
         ({"answers": ((dataclasses.replace(REPLICA, serving=False), Silent(reason="refused")),)}, 0, []),
+        ({"answers": ((dataclasses.replace(REPLICA, terminating=True), serves(NEW_LEAF, "untrusted")),)}, 0, []),
         (
             {"serving": changed(serving(OLD_LEAF, OLD), metadata={"labels": {}})},
             0,
