@@ -14,7 +14,15 @@ class FileAccessError(CertjobError):
 
 
 class ConfigurationError(CertjobError):
-    """The webhook configuration is missing, or calls another Service."""
+    """The webhook configuration calls another Service."""
+
+
+class NotInstalledError(CertjobError):
+    """The webhook configuration is missing; who installs it may be about to."""
+
+
+class DisagreementError(CertjobError):
+    """Another run has other flags, and undoes what this one does."""
 
 
 class EndpointPortError(CertjobError):

@@ -20,6 +20,7 @@ from certjob.cluster.step import (
     AwaitReplicas,
     Change,
     Done,
+    IssueLeaf,
     LeaveAlone,
     next_step,
     rotation_is_under_way,
@@ -27,12 +28,16 @@ from certjob.cluster.step import (
 from certjob.cluster.target import Target
 from certjob.cluster.write import Create, Making, Patch, Replace, Write, write
 from certjob.decide import Unusable
+from certjob.errors import DisagreementError, NotInstalledError
 from kube.errors import ConflictError, UnavailableError
 
 # Between two looks at replicas: the kubelet takes up to a minute to renew a mounted Secret.
 _POLL = timedelta(seconds=2)
 # After a conflict somebody else is at work: let them.
 _YIELD = timedelta(milliseconds=200)
+# Helm makes the Job before the configuration, and Kubernetes a Service's slices after it. A run that failed for that
+# would be started again after 10 s at the earliest.
+_INSTALLING = timedelta(seconds=10)
 # A line for a log that stands still.
 _TELL_AGAIN = timedelta(seconds=30)
 
@@ -118,7 +123,8 @@ class _Run:
     def __init__(self, job: Job, world: World) -> None:
         self._job = job
         self._world = world
-        self._deadline = world.clock() + job.timeout.total_seconds()
+        self._began = world.clock()
+        self._deadline = self._began + job.timeout.total_seconds()
         self._asked: Asked | None = None
         self._notes: tuple[str, ...] = ()
         self._changes: list[Change] = []
@@ -130,6 +136,10 @@ class _Run:
         """One look and what follows from it; the outcome, if that was the end."""
         try:
             return self._step()
+        except NotInstalledError as exc:
+            if not self._is_installing():
+                raise
+            self._wait(f"it may be about to be installed, looking again: {exc}", _POLL)
         except ConflictError as exc:
             self._again(exc, f"somebody else was faster, looking again: {exc}", _YIELD)
         except UnavailableError as exc:
@@ -145,17 +155,22 @@ class _Run:
         now = world.now()
         step = next_step(observed, self._asked, now, age=self._age(observed))
         match step:
+            case Done() if observed.owner is None and self._is_installing():
+                self._wait(f"waiting for the EndpointSlice of the Service {job.target.service}, which names it", _POLL)
             case Done() | LeaveAlone():
                 return self._outcome(step, observed)
             case AwaitApiServers(left=left) | AwaitPods(left=left):
-                self._tell(told(step, observed))
-                world.sleep(left.total_seconds())
+                self._wait(told(step, observed), left)
             case AwaitReplicas():
-                if world.clock() >= self._deadline:
+                if self._is_late():
                     return self._outcome(step, observed)
-                self._tell(told(step, observed))
-                world.sleep(_POLL.total_seconds())
+                self._wait(told(step, observed), _POLL)
             case _:
+                if isinstance(step, IssueLeaf) and self._is_late() and self._has_issued():
+                    raise DisagreementError(
+                        f"{job.target.called(job.target.secret)}: another run replaces the certificate again and again "
+                        f"({step.reason}): give both the same --san"
+                    )
                 _apply(world.api, write(step, observed, job.making, now))
                 self._changes.append(step)
                 self._tell(told(step, observed))
@@ -168,8 +183,20 @@ class _Run:
         left = self._deadline - self._world.clock()
         if left <= 0:
             raise exc
+        self._wait(line, min(timedelta(seconds=left), pause))
+
+    def _wait(self, line: str, pause: timedelta) -> None:
         self._tell(line)
-        self._world.sleep(min(left, pause.total_seconds()))
+        self._world.sleep(pause.total_seconds())
+
+    def _is_installing(self) -> bool:
+        return self._world.clock() - self._began < _INSTALLING.total_seconds()
+
+    def _is_late(self) -> bool:
+        return self._world.clock() >= self._deadline
+
+    def _has_issued(self) -> bool:
+        return any(isinstance(change, IssueLeaf) for change in self._changes)
 
     def _age(self, observed: Observed) -> Age:
         authority, leaf, clock = observed.present.authority, observed.leaf, self._world.clock()

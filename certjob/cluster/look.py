@@ -11,7 +11,7 @@ from certjob.cluster.endpoints import SERVICE_NAME, Endpoint, read_endpoints, re
 from certjob.cluster.observed import Answer, Observed
 from certjob.cluster.secret import Object
 from certjob.cluster.target import Target
-from certjob.errors import ConfigurationError
+from certjob.errors import NotInstalledError
 from kube.client import Listing
 from kube.errors import NotFoundError
 
@@ -41,7 +41,7 @@ def look(api: Reader, target: Target, ask: Ask, *, with_authority: bool = True) 
     try:
         configuration = read_configuration(api.get(target.configuration_path), target)
     except NotFoundError:
-        raise ConfigurationError(
+        raise NotInstalledError(
             f"MutatingWebhookConfiguration {target.configuration} does not exist: install it first, or name the one "
             "that calls the webhook by --webhook-configuration"
         ) from None

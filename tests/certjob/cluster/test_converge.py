@@ -3,6 +3,7 @@
 The simulation itself asserts, after every write and every tick, that each API server trusts what each replica serves.
 """
 
+import dataclasses
 import random
 import threading
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from certjob.cluster.step import (
     Trust,
 )
 from certjob.decide import Unusable
+from certjob.errors import DisagreementError, NotInstalledError
+from certjob.names import serving_names
 from tests.certjob.cluster.foreign import FOREIGN
 from tests.certjob.cluster.objects import CONFIGURATIONS, SERVICE_UID, configuration, secret
 from tests.certjob.cluster.simulation import MAKING, START, TARGET, Cluster, Replica, authority_of, job
@@ -412,14 +415,14 @@ def test_a_replica_that_never_reloads_keeps_the_ca_before(capsys: pytest.Capture
     [
         ({}, True),
         ({"serving": False}, True),
-        ({"terminating": True}, False),
+        ({"terminating": True}, True),
         ({"silent": True}, True),
         ({"silent": True, "serving": False}, False),
         ({"silent": True, "terminating": True}, False),
     ],
 )
 def test_who_holds_up_a_rotation(changes: dict[str, bool], *, holds_up: bool) -> None:
-    """Who may be asked and serves the old leaf, or might; not who is going, nor who neither answers nor is asked."""
+    """Who may be asked and serves the old leaf, or might, also on its way out; not who neither answers nor is asked."""
     cluster = installed()
     replica = stale_for_ever(cluster)
     for name, value in changes.items():
@@ -428,6 +431,106 @@ def test_who_holds_up_a_rotation(changes: dict[str, bool], *, holds_up: bool) ->
     outcome = cluster.run(job(rotate_ca=True))
 
     assert isinstance(outcome.end, AwaitReplicas if holds_up else Done)
+
+
+def test_a_replica_that_is_going_is_waited_for() -> None:
+    """Told to stop while a CA is rotated, it serves on for seconds: until it is gone, its CA is trusted."""
+    cluster = installed()
+    leaving = stale_for_ever(cluster)
+    leaving.terminating = True
+
+    def go(_: str) -> None:
+        if leaving in cluster.replicas and any("10.0.0.9" in line for line in cluster.lines):
+            cluster.replicas.remove(leaving)
+
+    assert isinstance(cluster.run(job(rotate_ca=True), go).end, Done)
+    ends_well(cluster)
+
+
+def test_a_replica_that_is_going_holds_up_no_renewal() -> None:
+    """The CA stays, and so does the trust in what it serves."""
+    cluster = installed()
+    stale_for_ever(cluster).terminating = True
+    began = cluster.time
+
+    assert isinstance(cluster.run(job(renew=True)).end, Done)
+    assert cluster.time - began < 120
+
+
+def test_a_replica_whose_image_takes_time_is_waited_for() -> None:
+    """It has mounted the Secret of before, and is listed only when its image is there."""
+    cluster = installed()
+    cluster.replicas[:] = [Replica(address="10.0.0.1", lag=0.0)]
+    leaf = cluster.observed().leaf
+    assert not isinstance(leaf, Unusable)
+    late = Replica(address="10.0.0.9", lag=0, frozen=leaf)
+    stored: list[float] = []
+
+    def start(event: str) -> None:
+        if event == "after update" and len(cluster.leaves) == 2 and not stored:
+            stored.append(cluster.time)
+        if stored and cluster.time > stored[0] + 25:
+            late.frozen = leaf if cluster.time < stored[0] + 60 else None
+            cluster.replicas[1:] = [late]
+
+    assert isinstance(cluster.run(job(rotate_ca=True), start).end, Done)
+    assert stored
+    assert late in cluster.replicas
+    ends_well(cluster)
+
+
+def test_the_configuration_may_come_after_the_run() -> None:
+    """Helm makes the Job first: the run waits for a moment, and no container has to be started again."""
+    cluster = empty()
+    cluster.state.delete("", TARGET.configuration, CONFIGURATIONS)
+
+    def install(event: str) -> None:
+        if event == "before get" and cluster.time > 3 and not cluster.state.find(CONFIGURATIONS, "", "hooks"):
+            cluster.state.load(CONFIGURATIONS, configuration(TARGET))
+
+    assert isinstance(cluster.run(job(), install).end, Done)
+    assert cluster.time < 10
+    assert any("may be about to be installed" in line for line in cluster.lines)
+    ends_well(cluster)
+
+
+def test_a_configuration_that_never_comes() -> None:
+    """After a moment it is the operator's mistake."""
+    cluster = empty()
+    cluster.state.delete("", TARGET.configuration, CONFIGURATIONS)
+
+    with pytest.raises(NotInstalledError, match="hooks does not exist: install it first"):
+        cluster.run(job())
+    assert 10 <= cluster.time < 13
+
+
+def test_the_owner_may_come_after_the_run() -> None:
+    """The Service's first slice: it is waited for, so that what is uninstalled soon leaves no Secret behind."""
+    cluster = empty()
+    slices = cluster.slices
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Cluster, "slices", lambda _: slices() if cluster.time > 3 else [])
+        outcome = cluster.run(job())
+
+    assert [type(change) for change in outcome.changes] == [*INSTALL, Publish, RecordAuthorities]
+    assert cluster.time < 10
+    ends_well(cluster)
+
+
+def test_two_runs_that_want_other_names_end() -> None:
+    """Each replaces the other's certificate; after its time, a run says so instead of going on for ever."""
+    cluster = installed()
+    cluster.replicas[:] = [Replica(address="10.0.0.1", lag=1.0)]
+    other = dataclasses.replace(MAKING, names=serving_names(service="hook", namespace="ns", sans=["other.example"]))
+    began = cluster.time
+
+    def undo(event: str) -> None:
+        if event == "after update":
+            cluster.run(job(making=other))
+
+    with pytest.raises(DisagreementError, match=r"ns/certs: another run .*names other\.example, which is not wanted"):
+        cluster.run(job(timeout=timedelta(seconds=20), renew=True), undo)
+    assert 20 <= cluster.time - began < 30
 
 
 def test_a_replica_that_does_not_answer_holds_up_nothing_else() -> None:
