@@ -142,7 +142,10 @@ def test_probes_ask_over_https() -> None:
 
 
 def test_no_job_is_a_hook_and_none_is_retried_for_ever() -> None:
-    """`helm install --wait` must find the Job among the ordinary objects; hooks are the tests alone."""
+    """`helm install --wait` must find the Job among the ordinary objects; hooks are the tests alone.
+
+    Each try is a pod that stays: when the Job has failed, its log is there.
+    """
     rendered = case("defaults").expected
     hooks = [m for m in rendered if "helm.sh/hook" in m["metadata"].get("annotations", {})]
     (job,) = of_kind(rendered, "Job")
@@ -152,7 +155,7 @@ def test_no_job_is_a_hook_and_none_is_retried_for_ever() -> None:
     assert job["metadata"]["name"] == "token-injector-certs-1"
     assert job["spec"] == cron_job["spec"]["jobTemplate"]["spec"]
     assert job["spec"]["backoffLimit"] > 0
-    assert job["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"
+    assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
     assert cron_job["spec"]["concurrencyPolicy"] == "Forbid"
 
 

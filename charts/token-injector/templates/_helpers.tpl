@@ -81,7 +81,7 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | toYaml }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
@@ -134,7 +134,8 @@ floats, which print as 7e+06; the kubelet expands $(NAME) in arguments, and $$( 
 
 {{/* spec of the Job, and of the CronJob's jobs: make, renew or rotate what is needed. */}}
 {{- define "token-injector.certsJobSpec" -}}
-# A failed run is tried again after 10 s, 20 s, 40 s … and a run that hangs must not block tomorrow's. There is no
+# A failed run is tried again after 10 s, 20 s, 40 s … and a run that hangs must not block tomorrow's. Each try is a pod of
+# its own: with OnFailure the last try's pod is deleted when the Job fails, and with it the log that says why. There is no
 # ttlSecondsAfterFinished: GitOps would take a Job that vanished for drift, and make it again for ever.
 backoffLimit: 6
 activeDeadlineSeconds: 3600
@@ -147,7 +148,7 @@ template:
       {{- toYaml . | nindent 6 }}
     {{- end }}
   spec:
-    restartPolicy: OnFailure
+    restartPolicy: Never
     serviceAccountName: {{ include "token-injector.named" (list . "certsServiceAccount") }}
     automountServiceAccountToken: true
     {{- include "token-injector.podSpec" . | nindent 4 }}
