@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
+import kubernetes_validate
 import pytest
 
 from charts.generate import GIVEN_BY_CHART
-from tests.chart.charts import CHART, template, with_values
+from tests.chart.charts import CHART, KUBERNETES, template, with_values
 from webhook.flags import SETTINGS
 
 WRONG = {
@@ -48,11 +49,27 @@ WRONG = {
     "a name that no object can have": ({"names": {"service": "Admission_Webhook"}}, "/names/service"),
     "an unknown name": ({"names": {"svc": "x"}}, "'svc'"),
     "a CronJob's name that is too long": ({"names": {"certsJob": "a" * 53}}, "/names/certsJob"),
+    "a name that YAML reads as a number": ({"names": {"webhookConfiguration": "123"}}, "/names/webhookConfiguration"),
+    "a prefix that YAML reads as a number": ({"fullnameOverride": "123"}, "/fullnameOverride"),
+    "a repository that would be a map": ({"image": {"repository": "a: b"}}, "/image/repository"),
+    "an existing Secret that no Secret can be": (
+        {"certs": {"existingSecret": {"name": "a: b"}}},
+        "/certs/existingSecret/name",
+    ),
+    "a renewal every night": ({"certs": {"job": {"extraArgs": ["--renew"]}}}, "/certs/job/extraArgs/0"),
+    "a rotation every night": (
+        {"certs": {"job": {"extraArgs": ["--lifetime=90d", "--rotate-ca"]}}},
+        "/certs/job/extraArgs/1",
+    ),
     "a digest that is none": ({"image": {"digest": "sha256:12"}}, "/image/digest"),
     "a tag with a colon": ({"image": {"tag": "a:b"}}, "/image/tag"),
     "our label on our pods": (
         {"podLabels": {"admission.token-injector/enabled": "true"}},
         "admission.token-injector/enabled",
+    ),
+    "a label by which pods are selected": (
+        {"podLabels": {"app.kubernetes.io/component": "x"}},
+        "app.kubernetes.io/component",
     ),
     "a role policy without rules": ({"rolePolicy": {"shop": ["*"]}}, "'rules'"),
     "a rule without roles": ({"rolePolicy": {"rules": [{"name": "a", "namespaces": ["a"]}]}}, "/rolePolicy/rules/0"),
@@ -81,6 +98,18 @@ def test_two_listeners_on_one_port_are_refused() -> None:
 
     assert finished.returncode != 0
     assert "webhook.port and webhook.telemetryPort are both 9090" in finished.stderr
+
+
+@pytest.mark.parametrize("mode", ["job", "existingSecret"])
+def test_what_looks_like_a_number_stays_a_text(mode: str) -> None:
+    """A namespace, a Secret and a class may be named 123."""
+    given = {"name": "123", "caBundle": "-----BEGIN CERTIFICATE-----"}
+    values = {"priorityClassName": "123", "certs": {"mode": mode, "existingSecret": given}}
+    numbered = template(values, "--namespace", "123")
+
+    for manifest in numbered:
+        assert manifest["metadata"].get("namespace", "123") == "123"
+        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
 
 def test_as_a_part_of_another_chart() -> None:
