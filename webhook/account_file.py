@@ -78,17 +78,16 @@ def parse_accounts(text: str, origin: str) -> dict[str, Mapping[str, str]]:
 def _documents(text: str, origin: str) -> Iterator[tuple[int, Any]]:
     import yaml  # noqa: PLC0415 - a webhook that follows the API server does without
 
+    from webhook.yaml_errors import YamlError, yaml_errors  # noqa: PLC0415 - as yaml
+
     number = 0
     try:
-        for document in yaml.safe_load_all(text):
-            number += 1
-            yield number, document
-    except yaml.YAMLError as exc:
-        mark = getattr(exc, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
-        what = getattr(exc, "problem", None) or "not YAML"
-        # The exception's own text quotes the file, and a Secret may stand in it.
-        raise AccountFileError(f"{origin}: document {number + 1}:{line} {what}: expected YAML manifests") from None
+        with yaml_errors():
+            for document in yaml.safe_load_all(text):
+                number += 1
+                yield number, document
+    except YamlError as exc:
+        raise AccountFileError(f"{origin}: document {number + 1}: {exc}: expected YAML manifests") from exc
 
 
 def _service_accounts(obj: Any) -> Iterator[Mapping[str, Any]]:

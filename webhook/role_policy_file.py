@@ -9,6 +9,7 @@ import yaml
 
 from webhook.reloaded_file import FileError, ReloadedFile
 from webhook.role_policy import RolePolicy, RolePolicyError, parse_role_policy
+from webhook.yaml_errors import YamlError, yaml_errors
 
 
 class RolePolicyFileError(FileError):
@@ -63,16 +64,10 @@ class FileRolePolicy:
 def load_role_policy(text: str, origin: str) -> RolePolicy:
     """The policy in a YAML text. Raises `RolePolicyFileError`, which begins with `origin`."""
     try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as exc:
-        mark = getattr(exc, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
-        raise RolePolicyFileError(f"{origin}:{line} {getattr(exc, 'problem', None) or 'not YAML'}") from None
-    except RecursionError:
-        raise RolePolicyFileError(f"{origin}: nested too deeply: expected a mapping with the key rules") from None
-    try:
+        with yaml_errors():
+            document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
         return parse_role_policy(document)
-    except RolePolicyError as exc:
+    except (YamlError, RolePolicyError) as exc:
         raise RolePolicyFileError(f"{origin}: {exc}") from exc
 
 

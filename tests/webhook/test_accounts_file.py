@@ -89,6 +89,9 @@ def test_json_and_nothing() -> None:
         ),
         (f"!!python/object/apply:os.system [{SECRET}]", "could not determine a constructor"),
         ("a: \x00", "f: document 1:"),
+        ("a: 2026-13-01", "f: document 1: a value is none of its type.*expected YAML"),
+        ("kind: Pod\n---\n!!int x", "f: document 2: a value is none of its type.*expected YAML"),
+        ("[" * 5000, "f: document 1: nested too deeply"),
     ],
 )
 def test_faults(text: str, said: str) -> None:

@@ -184,6 +184,12 @@ def test_any_document_is_a_policy_or_an_error(document: Any) -> None:
         ("[" * 5000, "f: nested too deeply"),
         ("rules: &a [*a]", "f: rules[0]: expected a mapping"),
         ("? [a]\n: b\n", "f: line 1: "),
+        ("rules: 2026-13-01", "f: a value is none of its type"),
+        ("rules: !!int seven", "f: a value is none of its type"),
+        ("rules: !!bool maybe", "f: a value is none of its type"),
+        ("rules: !!timestamp soon", "f: a value is none of its type"),
+        ("!!map [rules]", "f: a value is none of its type"),
+        ("rules: " + "9" * 5000, "f: a value is none of its type"),
     ],
 )
 def test_broken_yaml(text: str, said: str) -> None:
@@ -255,6 +261,13 @@ def test_broken_later_keeps_the_last_good_one(volume: ConfigMapVolume, caplog: p
     assert (policy.failures, policy.loaded_at) == (2, 10.0)
     assert caplog.text.count("the changed file is not used") == 1
 
+    volume.write("rules: 2026-13-01\n")
+    assert names(policy) == ["shop"]
+    assert (policy.failures, policy.problem) == (
+        3,
+        f"{volume.file}: a value is none of its type, such as a date in a thirteenth month: put it in quotes",
+    )
+
     volume.file.unlink()
     assert names(policy) == ["shop"]
     assert "No such file" in (policy.problem or "")
@@ -262,7 +275,7 @@ def test_broken_later_keeps_the_last_good_one(volume: ConfigMapVolume, caplog: p
     volume.file.symlink_to("..data/role-policy.yaml")
     volume.write(PAYMENTS)
     assert names(policy) == ["payments"]
-    assert (policy.failures, policy.loaded_at) == (3, 20.0)
+    assert (policy.failures, policy.loaded_at) == (4, 20.0)
     assert not policy.problem
 
 
