@@ -82,6 +82,8 @@ class Watch(Generic[T]):
         self._thread: threading.Thread | None = None
         self.failure: KubeError | None = None
         """Why the collection can't be followed at the moment; None while it is."""
+        self.is_forbidden = False
+        """RBAC's last word. An API server that does not answer takes nothing back."""
         self.confirmed_at: float | None = None
         """The clock when the API server last said something: a list, an event, a bookmark."""
 
@@ -167,7 +169,7 @@ class Watch(Generic[T]):
     def _followed(self) -> None:
         if self.failure is not None:
             logger.info("watch of %s works again", self._path)
-        self.failure = None
+        self.failure, self.is_forbidden = None, False
 
     def _failed(self, exc: KubeError) -> float:
         """Seconds until the next try: full jitter, doubling, never sooner than the API server asked."""
@@ -176,6 +178,7 @@ class Watch(Generic[T]):
         if self.problem != str(exc):
             logger.warning("watch of %s interrupted: %s", self._path, exc)
         self.failure = exc
+        self.is_forbidden = self.is_forbidden or isinstance(exc, ForbiddenError)
         cap = self._pace.forbidden_cap if isinstance(exc, ForbiddenError) else self._pace.backoff_cap
         ceiling = min(cap, self._pace.backoff_first * 2.0 ** min(self._failures, 30))
         self._failures += 1

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from kube.client import Client
 from kube.config import Connection
-from kube.errors import ForbiddenError, KubeError, UnavailableError
+from kube.errors import KubeError, UnavailableError
 from kube.watch import Pace, Watch
 from webhook.kubelet_version import (
     SKEW,
@@ -31,6 +31,7 @@ VERSION = "/version"
 PACE = Pace(page_size=50, forbidden_cap=300.0)
 # Between two looks at the API server's version, which changes with an upgrade of the control plane.
 _LOOK_SECONDS = 600.0
+_LOOK_AGAIN_SECONDS = 0.01
 
 
 class WatchedNodes:
@@ -57,6 +58,7 @@ class WatchedNodes:
             pace=pace,
         )
         self._client = Client(connection, connections=1)
+        self._clock = clock
         self._random = random
         self._pace = pace
         self._look_seconds = look_seconds
@@ -71,6 +73,12 @@ class WatchedNodes:
         self._watch.start()
         self._thread = threading.Thread(target=self._follow_server, name="API server's version", daemon=True)
         self._thread.start()
+
+    def await_floor(self, seconds: float) -> None:
+        """Until the floor is known or nobody will tell, at most so long: what is injected meanwhile can't be mended."""
+        deadline = self._clock() + seconds
+        while self.unready and self._clock() < deadline:
+            self._stopping.wait(_LOOK_AGAIN_SECONDS)
 
     def stop(self) -> None:
         """End at once."""
@@ -104,7 +112,7 @@ class WatchedNodes:
         """Why the floor that will hold is not known yet; "" if it is, or if nobody will tell."""
         if self._nodes.lowest is not None:
             return ""
-        if not self._nodes.is_listed and not self._is_forbidden:
+        if not self._nodes.is_listed and not self._watch.is_forbidden:
             return f"nodes are not yet listed: {self._watch.problem or 'the first list is on its way'}"
         if self._server is None and (self._failure is None or isinstance(self._failure, UnavailableError)):
             return f"the API server's version is not yet known: {self._failure or 'the answer is on its way'}"
@@ -113,18 +121,14 @@ class WatchedNodes:
     @property
     def problem(self) -> str | None:
         """What is wrong while the last good state holds. That nodes may not be read is an operator's choice."""
-        if self._watch.problem is not None and (self._nodes.is_listed or not self._is_forbidden):
+        if self._watch.problem is not None and (self._nodes.is_listed or not self._watch.is_forbidden):
             return self._watch.problem
         return str(self._failure) if self._failure and self._nodes.lowest is None else None
-
-    @property
-    def _is_forbidden(self) -> bool:
-        return isinstance(self._watch.failure, ForbiddenError)
 
     def _why_no_node(self) -> str:
         if self._nodes.is_listed:
             return self._nodes.reason
-        if self._is_forbidden:
+        if self._watch.is_forbidden:
             return "nodes may not be read; grant list and watch on nodes by RBAC, or set --kubelet-version-floor"
         return "nodes are not yet listed"
 

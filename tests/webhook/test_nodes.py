@@ -143,6 +143,18 @@ def test_nodes_are_forbidden_then_granted(
     assert caplog.text.count("forbidden") == 1
 
 
+def test_an_outage_takes_no_refusal_back(server: ApiServer, connection: Connection) -> None:
+    """Where nodes may not be read a restart of the API server leaves floor and readiness as they are."""
+    server.forbidden_resources = {"nodes"}
+    with started(connection) as nodes:
+        wait_until(lambda: nodes.version == (1, 33))
+        wait_until(lambda: not nodes.unready)
+        floor = nodes.floor
+        server.down()
+        wait_until(lambda: isinstance(nodes._watch.failure, UnavailableError))
+        assert (nodes.unready, nodes.problem, nodes.floor) == ("", None, floor)
+
+
 def test_forbidden_is_asked_for_rarely(connection: Connection) -> None:
     """Tries after a refusal by RBAC become as rare as one in five minutes; after an outage they stay frequent."""
     watch = WatchedNodes(connection, clock=float, random=lambda: 1.0, pace=PACE)._watch
@@ -236,9 +248,31 @@ def test_waits_for_the_first_list(server: ApiServer, connection: Connection) -> 
         assert nodes.unready == "nodes are not yet listed: the first list is on its way"
 
 
-def test_a_given_version_watches_nothing(server: ApiServer, tmp_path: Path) -> None:
-    """A version that the operator names holds, and neither nodes nor /version are asked for."""
+def test_a_worker_begins_when_the_floor_is_known(server: ApiServer, tmp_path: Path) -> None:
+    """Its first review has it: the other workers of its pod may have made that ready before."""
     put_node(server, "a", "v1.36.3")
+    flags = {"kubeconfig": [write_kubeconfig(tmp_path, server)], "mode": ["cluster"]}
+
+    reviews = prepare_reviews(*parse_settings(flags, {}), {})()
+
+    try:
+        assert reviews.gauges().floor_version == "1.36"
+    finally:
+        reviews.stop()
+
+
+def test_a_worker_does_not_wait_for_ever(server: ApiServer, connection: Connection) -> None:
+    """Without an API server it begins all the same, and says that it is not ready."""
+    server.down()
+    with started(connection) as nodes:
+        began = time.monotonic()
+        nodes.await_floor(0.2)
+        assert 0.2 <= time.monotonic() - began < 2
+        assert nodes.unready
+
+
+def write_kubeconfig(folder: Path, server: ApiServer) -> str:
+    """A kubeconfig for the API server; its path."""
     user = {"name": "u", "user": {"token": TOKEN}}
     config = {
         "apiVersion": "v1",
@@ -248,8 +282,14 @@ def test_a_given_version_watches_nothing(server: ApiServer, tmp_path: Path) -> N
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
         "users": [user],
     }
-    (tmp_path / "kubeconfig").write_text(json.dumps(config))
-    flags = {"kubeconfig": [str(tmp_path / "kubeconfig")], "kubelet-version-floor": ["1.28"], "mode": ["cluster"]}
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    return str(folder / "kubeconfig")
+
+
+def test_a_given_version_watches_nothing(server: ApiServer, tmp_path: Path) -> None:
+    """A version that the operator names holds, and neither nodes nor /version are asked for."""
+    put_node(server, "a", "v1.36.3")
+    flags = {"kubeconfig": [write_kubeconfig(tmp_path, server)], "kubelet-version-floor": ["1.28"], "mode": ["cluster"]}
     reviews = prepare_reviews(*parse_settings(flags, {}), {})()
     try:
         wait_until(lambda: reviews.readiness().is_ready)
