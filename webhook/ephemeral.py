@@ -1,10 +1,11 @@
 """What does a debug container of a running pod get?
 
 Pure. What the application has: variables and mount are taken from the containers as they run, as the service account
-may have changed since. Only what is new is touched; the API server refuses changes to the others.
+may have changed since. That is the old pod: of the new one, as it comes to admission, the API server keeps the
+ephemeral containers only. Of those only what is new is touched; it refuses changes to the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contract import annotations as keys
@@ -18,7 +19,7 @@ from webhook.patch import Operation
 from webhook.pod import EPHEMERAL, Container, Pod, application_containers, containers
 from webhook.precedence import AnnotationError, Annotations
 from webhook.put import put, put_env
-from webhook.refuse import taken_mount
+from webhook.refuse import forbidden_own_role, taken_mount
 from webhook.settings import Settings
 
 
@@ -31,12 +32,12 @@ class _Identity:
 
 
 def decide_ephemeral(pod: Pod, old: Pod, namespace: str, settings: Settings) -> EphemeralInjection | Skip | Deny:
-    """The decision about a pod of this namespace whose ephemeral containers were other ones in `old`."""
-    skip = opted_out(pod)
+    """The decision about the ephemeral containers of `pod`; everything else about it is as in `old`."""
+    skip = opted_out(old)
     if skip:
         return skip
     known = {container["name"] for container in containers(old, EPHEMERAL)}
-    gathered = Annotations(pod, namespace, {})
+    gathered = Annotations(old, namespace, {})
     nobody: frozenset[str] = frozenset()
     try:
         skipped = gathered.value(keys.SKIP_CONTAINERS, values.container_names, nobody) | known
@@ -45,7 +46,7 @@ def decide_ephemeral(pod: Pod, old: Pod, namespace: str, settings: Settings) -> 
     new = [(index, one) for index, one in enumerate(containers(pod, EPHEMERAL)) if one["name"] not in skipped]
     if not new:
         return Skip(reason="no_new_container")
-    identities = _identities(pod, settings)
+    identities = _identities(old, settings)
     if not identities:
         names = new[0][1]["name"] + (" and others" if len(new) > 1 else "")
         why = f"none of the pod's containers mounts the volume {settings.volume_name}, so it was never injected"
@@ -54,6 +55,10 @@ def decide_ephemeral(pod: Pod, old: Pod, namespace: str, settings: Settings) -> 
     injected: list[EphemeralContainer] = []
     for index, container in new:
         identity = identities.get(container.get("targetContainerName") or "") or next(iter(identities.values()))
+        author = read_env(container, settings.volume_name, identity.volume_path).author
+        forbidden = settings.role_policy and forbidden_own_role(container, author, settings.role_policy, gathered)
+        if forbidden:
+            return forbidden
         taken = taken_mount(container, identity.volume_path, settings.volume_name)
         if taken:
             warnings.append(
@@ -61,7 +66,7 @@ def decide_ephemeral(pod: Pod, old: Pod, namespace: str, settings: Settings) -> 
                 f"{taken['mountPath']!r}, where the token goes"
             )
             continue
-        warnings += _advice(container, identity, settings)
+        warnings += _advice(container, author, identity)
         injected.append(EphemeralContainer(index=index, env=identity.env, volume_path=identity.volume_path))
     if not injected:
         return Skip(reason="not_injected", warnings=tuple(warnings))
@@ -96,9 +101,8 @@ def _identities(pod: Pod, settings: Settings) -> dict[str, _Identity]:
     return found["containers"] | found["initContainers"]
 
 
-def _advice(container: Container, identity: _Identity, settings: Settings) -> Sequence[str]:
+def _advice(container: Container, author: Mapping[str, Entry], identity: _Identity) -> Sequence[str]:
     ours = {str(entry["name"]): entry.get("value") for entry in identity.env}
     if session_name.is_default(ours.get(environ.AWS_ROLE_SESSION_NAME)):
         del ours[environ.AWS_ROLE_SESSION_NAME]  # nobody chose it
-    author = read_env(container, settings.volume_name, identity.volume_path).author
     return advise_container(container, author, ours)

@@ -11,7 +11,7 @@ from contract import annotations as keys
 from contract import environ
 from webhook import pod as pods
 from webhook.decision import Deny, Injection
-from webhook.env import read_env
+from webhook.env import Entry, read_env
 from webhook.pod import Container, Pod
 from webhook.precedence import Annotations
 from webhook.role_policy import RolePolicy
@@ -62,19 +62,32 @@ def _forbidden_role(
     pod: Pod, injection: Injection, role_policy: RolePolicy, settings: Settings, gathered: Annotations
 ) -> Deny | None:
     """The role that is injected, and those that containers name themselves: their AWS_ROLE_ARN is kept over ours."""
-    roles = [(gathered.source(keys.ROLE_ARN), injection.role_arn, f"the role {injection.role_arn}")]
+    place, shown = gathered.source(keys.ROLE_ARN), f"the role {injection.role_arn}"
+    found = [_held_to(role_policy, gathered.namespace, injection.role_arn, place, shown)]
     for _, _, container in pods.application_containers(pod, injection.skip_containers):
-        entry = read_env(container, settings.volume_name, injection.volume_path).author.get(environ.AWS_ROLE_ARN)
-        if entry and entry.get("value"):
-            # Not quoted: whatever stands there, it is no annotation of ours.
-            place = f"{gathered.pod_place}: container {container['name']!r}, variable {environ.AWS_ROLE_ARN}"
-            roles.append((place, str(entry["value"]), "this role"))
-    for place, role_arn, shown in roles:
-        why = role_policy.refusal(gathered.namespace, role_arn)
-        if why:
-            message = f"{place}: the role policy does not allow {shown} in namespace {gathered.namespace}: {why}"
-            return Deny(reason="role_not_allowed", message=message)
-    return None
+        author = read_env(container, settings.volume_name, injection.volume_path).author
+        found.append(forbidden_own_role(container, author, role_policy, gathered))
+    return next(filter(None, found), None)
+
+
+def forbidden_own_role(
+    container: Container, author: Mapping[str, Entry], role_policy: RolePolicy, gathered: Annotations
+) -> Deny | None:
+    """The role that a container's author names, where its value can be read."""
+    value = author.get(environ.AWS_ROLE_ARN, {}).get("value")
+    if not value:
+        return None
+    place = f"{gathered.pod_place}: container {container['name']!r}, variable {environ.AWS_ROLE_ARN}"
+    # Not quoted: whatever stands there, it is no annotation of ours.
+    return _held_to(role_policy, gathered.namespace, str(value), place, "this role")
+
+
+def _held_to(role_policy: RolePolicy, namespace: str, role_arn: str, place: str, shown: str) -> Deny | None:
+    why = role_policy.refusal(namespace, role_arn)
+    if not why:
+        return None
+    message = f"{place}: the role policy does not allow {shown} in namespace {namespace}: {why}"
+    return Deny(reason="role_not_allowed", message=message)
 
 
 def _taken_mount(pod: Pod, injection: Injection, settings: Settings, gathered: Annotations) -> Deny | None:

@@ -1,14 +1,16 @@
 """Debug containers: whose identity each of them gets."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import jsonpatch
 import pytest
 
 from contract.annotations import ENABLED_LABEL, ROLE_ARN, SKIP_CONTAINERS
-from webhook.decision import EphemeralInjection, Skip
+from webhook.decision import Deny, EphemeralInjection, Skip
 from webhook.mutate import mutate, mutate_ephemeral
+from webhook.role_policy import parse_role_policy
 from webhook.settings import Settings
 
 ROLE = "arn:aws:iam::123456789012:role/"
@@ -80,3 +82,45 @@ def test_nothing_new(settings: Settings) -> None:
     mutation = mutate_ephemeral(now, old, "shop", settings)
     assert isinstance(mutation.decision, Skip)
     assert mutation.decision.reason == "not_injected"
+
+
+def test_an_update_changes_nobodys_identity(settings: Settings) -> None:
+    """Of an update the API server keeps the ephemeral containers only, so what else stands in it decides nothing."""
+    old = running(settings)
+    now = copy.deepcopy(old)
+    now["spec"]["containers"][0]["env"][0]["value"] = f"{ROLE}admin"
+    now["metadata"] = {"name": "orders", "labels": {}, "annotations": {SKIP_CONTAINERS: "debugger"}}
+    now["spec"]["ephemeralContainers"] = [{"name": "debugger"}]
+
+    decision = mutate_ephemeral(now, old, "shop", settings).decision
+
+    assert isinstance(decision, EphemeralInjection)
+    assert {"name": "AWS_ROLE_ARN", "value": f"{ROLE}own"} in decision.containers[0].env
+
+
+@pytest.mark.parametrize(
+    ("env", "denied"),
+    [
+        ([{"name": "AWS_ROLE_ARN", "value": f"{ROLE}admin"}], True),
+        ([{"name": "AWS_ROLE_ARN", "value": f"{ROLE}orders"}], False),
+        ([], False),
+    ],
+)
+def test_a_debug_containers_own_role_is_held_to_the_policy(
+    env: list[dict[str, str]],
+    denied: bool,  # noqa: FBT001 - a table's column
+    settings: Settings,
+) -> None:
+    """Its value would be kept over the pod's; the role of the running pod is not judged again."""
+    rules = [{"name": "shop", "namespaces": ["shop"], "roles": [f"{ROLE}orders"]}]
+    held = replace(settings, role_policy=parse_role_policy({"rules": rules}))
+    old = running(settings)
+    now = {**old, "spec": {**old["spec"], "ephemeralContainers": [{"name": "debugger", "env": env}]}}
+
+    decision = mutate_ephemeral(now, old, "shop", held).decision
+
+    assert isinstance(decision, Deny) is denied
+    if isinstance(decision, Deny):
+        assert decision.reason == "role_not_allowed"
+        assert decision.message.startswith("pod shop/orders: container 'debugger', variable AWS_ROLE_ARN: ")
+        assert "admin" not in decision.message
