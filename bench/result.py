@@ -1,7 +1,7 @@
 """What a measurement says: a ratio or a size, beside its floor and its bound."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,8 +19,8 @@ class Result:
     floor_value: float
     value: float
     unit: str
-    bound: float
-    """The largest ratio (or, where `is_ratio` is false, the largest value) that passes."""
+    bound: float | None
+    """The largest ratio (or, where `is_ratio` is false, the largest value) that passes; None: it is only told."""
     is_ratio: bool = True
 
     @property
@@ -31,7 +31,7 @@ class Result:
     @property
     def passes(self) -> bool:
         """Whether it is within the bound."""
-        return self.measured <= self.bound
+        return self.bound is None or self.measured <= self.bound
 
 
 def table(results: Sequence[Result]) -> str:
@@ -40,16 +40,22 @@ def table(results: Sequence[Result]) -> str:
     for result in results:
         sign = "x" if result.is_ratio else " "
         verdict = "" if result.passes else "  OVER"
+        bound = "none" if result.bound is None else f"{result.bound:.2f}"
         lines.append(
             f"{result.name:<44} {result.floor_value:>12,.2f} {result.value:>12,.2f} {result.unit:<12} "
-            f"{result.measured:>8.3f}{sign} {result.bound:>6.2f}{sign}{verdict}"
+            f"{result.measured:>8.3f}{sign} {bound:>6}{sign}{verdict}"
         )
         lines.append(f"  against: {result.floor}")
     return "\n".join(lines)
 
 
-def write(results: Sequence[Result], path: Path) -> None:
-    """For programs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write(results: Sequence[Result], path: Path, header: Mapping[str, str] | None = None) -> None:
+    """For programs; `header` says where and when it was measured."""
     rows = [{**asdict(result), "measured": result.measured, "passes": result.passes} for result in results]
-    path.write_text(json.dumps({"results": rows}, indent=2) + "\n")
+    write_json({**(header or {}), "results": rows}, path)
+
+
+def write_json(content: Mapping[str, object], path: Path) -> None:
+    """JSON as RFC 8259 has it: a figure that is none is an error here, not in whoever reads the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")

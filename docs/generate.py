@@ -87,17 +87,19 @@ def fault_table() -> str:
     found = _results("faults")
     if not found["rows"]:
         return _NO_RUN.format("make faults")
-    return f"`{found['command']}` on {found['date']}, {found['cluster']}:\n\n{markdown_table(found['rows'])}"
+    return _where(found) + markdown_table(found["rows"])
 
 
 def node_table() -> str:
     """What a pod's start and a sleeping sidecar cost, from the committed results of `make bench-node`."""
+    found = _results("node")
+    if not found["results"]:
+        return _NO_RUN.format("make bench-node")
     lines = ["| what | measured | bound | beside |", "|---|--:|--:|---|"]
-    found = _results("node")["results"]
-    for row in found:
-        bound = f"{row['bound']:g} {row['unit']}" if row["bound"] < float("inf") else ""
+    for row in found["results"]:
+        bound = "" if row["bound"] is None else f"{row['bound']:g} {row['unit']}"
         lines.append(f"| {_cell(row['name'])} | {row['value']:.2f} {row['unit']} | {bound} | {_cell(row['floor'])} |")
-    return "\n".join(lines) + "\n" if found else _NO_RUN.format("make bench-node")
+    return _where(found) + "\n".join(lines) + "\n"
 
 
 _METRIC_TYPES = ("Counter", "Gauge", "Histogram")
@@ -107,6 +109,10 @@ _NO_RUN = "No results of `{}` are committed yet.\n"
 def _results(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     return found
+
+
+def _where(found: Mapping[str, str]) -> str:
+    return f"`{found['command']}` on {found['date']}, {found['cluster']}:\n\n"
 
 
 def _cell(text: str) -> str:

@@ -33,6 +33,25 @@ def test_json_has_what_was_measured(tmp_path: Path) -> None:
     assert (row["measured"], row["passes"], row["value"]) == (2.5, False, 25)
 
 
+def test_what_has_no_bound_is_told_and_passes(tmp_path: Path) -> None:
+    """In JSON its bound is null; above the rows stand date, command and cluster."""
+    told = Result(name="x", floor="y", floor_value=0, value=7, unit="MB", bound=None, is_ratio=False)
+    header = {"date": "2026-11-25", "command": "make bench-node", "cluster": "one node"}
+    write([told], tmp_path / "node.json", header)
+
+    text = (tmp_path / "node.json").read_text()
+    assert json.loads(text)["results"][0]["bound"] is None
+    assert list(json.loads(text))[:3] == ["date", "command", "cluster"]
+    assert told.passes
+    assert "none" in table([told])
+
+
+def test_a_figure_that_json_does_not_have_is_refused(tmp_path: Path) -> None:
+    """Where it is written, not where it is read."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write([result(float("inf"))], tmp_path / "bench.json")
+
+
 @pytest.mark.parametrize(("value", "code"), [(15, 0), (25, 1)])
 def test_the_exit_code_says_whether_all_passed(
     value: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -63,21 +63,37 @@ def test_the_fault_table_is_made_from_results(results: Any) -> None:
 
 
 def test_the_node_table_is_made_from_results(results: Any) -> None:
-    """A row has its bound where it has one."""
+    """Command, date and cluster stand before the rows; a row has its bound where it has one."""
     row = {"name": "pod start", "value": 0.271, "unit": "s", "bound": 0.3, "floor": "bare 0.57"}
-    written = {"results": [row, {**row, "name": "cache", "bound": float("inf")}]}
+    header = {"date": "2026-11-25", "command": "make bench-node", "cluster": "Kubernetes v1.36.3, 1 node"}
+    written = {**header, "results": [row, {**row, "name": "cache", "bound": None}]}
     (results / "node.json").write_text(json.dumps(written))
 
-    assert generate.node_table().splitlines()[2:] == [
+    said, empty, *table = generate.node_table().splitlines()
+
+    assert (said, empty) == ("`make bench-node` on 2026-11-25, Kubernetes v1.36.3, 1 node:", "")
+    assert table[2:] == [
         "| pod start | 0.27 s | 0.3 s | bare 0.57 |",
         "| cache | 0.27 s |  | bare 0.57 |",
     ]
 
 
+@pytest.mark.parametrize("name", ["faults", "node"])
+def test_committed_results_are_json_and_say_where_they_are_from(name: str) -> None:
+    """No NaN or Infinity, which JSON has not; date, command and cluster in both."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    found = json.loads((generate.RESULTS / f"{name}.json").read_text(), parse_constant=refuse)
+
+    assert list(found)[:3] == ["date", "command", "cluster"]
+
+
 def test_no_results_are_said_so(results: Any) -> None:
     """No table of nothing."""
     (results / "faults.json").write_text('{"date": "", "command": "make faults", "cluster": "", "rows": []}')
-    (results / "node.json").write_text('{"results": []}')
+    (results / "node.json").write_text('{"date": "", "command": "make bench-node", "cluster": "", "results": []}')
 
     assert generate.fault_table() == "No results of `make faults` are committed yet.\n"
     assert generate.node_table() == "No results of `make bench-node` are committed yet.\n"
