@@ -8,16 +8,18 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from bench.faults.world import SIDECAR, FaultError, World, pause, restarts
+from bench.faults.world import SIDECAR, FaultError, World, last_exit_code, pause, restarts
 from demo.cluster import cloud
 from demo.cluster.kubectl import ClusterError, apply, get, kubectl, listed, run, until
 from demo.cluster.release import DEPLOYMENT, NAMESPACE, TIME_DIVISOR, TOKEN_LIFETIME, webhook_pods
-from demo.cluster.replicas import leaf, run_cert_job
+from demo.cluster.replicas import ca_bundle, leaf, run_cert_job
 from demo.cluster.workload import application, deployment, pod
 
 # Ten minutes of a cluster whose hour lasts a minute.
 TEN_MINUTES = 600 / TIME_DIVISOR
 FIVE_MINUTES = 300 / TIME_DIVISOR
+# 128 and SIGKILL, as kubectl and the kubelet tell it.
+_KILLED = 137
 # Commands of whoever runs the cluster: a cluster that is reached by kubectl alone can't be broken from outside.
 RESTART_API_SERVER = "FAULTS_RESTART_API_SERVER"
 PAUSE_ETCD = "FAULTS_PAUSE_ETCD"
@@ -33,18 +35,17 @@ def api_server_restarted(_: World) -> str:
 
 def replicas_killed(world: World, *, seconds: float) -> str:
     """One every five seconds: SIGKILL of all its processes, then a new pod in its place."""
-    end = time.monotonic() + seconds
+    began = time.monotonic()
     killed = []
-    while time.monotonic() < end:
+    while time.monotonic() < began + seconds:
         victim = _oldest_ready()
         name = victim["metadata"]["name"]
-        if world.kill_processes(victim, "webhook"):
-            killed.append(name)
+        if not world.kill_processes(victim, "webhook"):
+            raise FaultError(f"{name} had no process to kill")
+        killed.append(name)
         kubectl("delete", "pod", "-n", NAMESPACE, name, "--grace-period=0", "--force")
         pause(5.0)
-    if not killed:
-        raise FaultError("no process was killed")
-    return f"{len(killed)} replicas killed"
+    return f"{len(killed)} replicas killed in {time.monotonic() - began:.0f} s"
 
 
 def replicas_replaced(_: World) -> str:
@@ -63,12 +64,16 @@ def replicas_replaced(_: World) -> str:
 
 def certificates_rotated(_: World) -> str:
     """The leaf renewed, then the CA rotated."""
-    serials = [leaf().serial_number]
+    serials, authorities = [leaf().serial_number], ca_bundle()
     for argument in ("--renew", "--rotate-ca"):
         run_cert_job(argument)
         serials.append(leaf().serial_number)
     if len(set(serials)) != len(serials):
         raise FaultError("the leaf is the same")
+    trusted = ca_bundle()
+    if len(trusted) != 1 or trusted[0] in authorities:
+        raise FaultError("the old CA is still trusted")
+    leaf().verify_directly_issued_by(trusted[0])
     return "three leaves, two CAs"
 
 
@@ -101,15 +106,15 @@ def metadata_faulty(_: World, **fault: Any) -> str:
 
 def metadata_clock(_: World) -> str:
     """Five minutes fast, then five minutes slow, each for longer than a token's life needs to be refreshed."""
-    asked = cloud.seen().identity_requests
+    tokens = []
     for skew in (FIVE_MINUTES, -FIVE_MINUTES):
+        asked = cloud.seen().identity_requests
         with _metadata(skew=skew):
             pause(TOKEN_LIFETIME)
-    cloud.metadata(skew=0)
-    tokens = cloud.seen().identity_requests - asked
-    if not tokens:
-        raise FaultError("no token was asked for")
-    return f"{tokens} tokens with a clock off by {FIVE_MINUTES:g} s of {TOKEN_LIFETIME:g}"
+            tokens.append(cloud.seen().identity_requests - asked)
+    if not all(tokens):
+        raise FaultError(f"{tokens[0]} tokens were asked for by a fast clock, {tokens[1]} by a slow one")
+    return f"{sum(tokens)} tokens with a clock off by {FIVE_MINUTES:g} s of {TOKEN_LIFETIME:g}"
 
 
 def injector_out_of_memory(world: World) -> str:
@@ -119,11 +124,20 @@ def injector_out_of_memory(world: World) -> str:
     hog = world.in_sidecar(name, "held = bytearray(256 << 20)")
     if hog.returncode == 0:
         raise FaultError("256 MiB fit into the container's limit")
+    said = f"exit code {hog.returncode}: {hog.stderr.strip()}"
+    until(f"a kill for 256 MiB ({said})", lambda: _was_killed(world, name, before, hog.returncode), seconds=30)
     # Where cgroups are of version 1 the kernel takes only the hog: the first process then dies by the same signal.
     if restarts(world.namespace, name) == before:
         world.kill_processes(get("pod", name, world.namespace), SIDECAR)
     until("the container's restart", lambda: restarts(world.namespace, name) > before, seconds=60)
     return f"256 MiB were refused (exit code {hog.returncode}), and the container was restarted"
+
+
+def _was_killed(world: World, name: str, before: int, exit_code: int) -> bool:
+    """The hog by itself, or its container with it; a command that could not be run proves nothing."""
+    if exit_code == _KILLED:
+        return True
+    return restarts(world.namespace, name) > before and last_exit_code(world.namespace, name) == _KILLED
 
 
 def node_drained(world: World, *, pods: int) -> str:
@@ -133,10 +147,12 @@ def node_drained(world: World, *, pods: int) -> str:
     _rolled_out("drained", world.namespace, seconds=300)
     before = _uids(world)
     nodes = sorted({each["spec"]["nodeName"] for each in listed("pods", world.namespace, "app=drained")})
-    for node in nodes:
-        kubectl("drain", node, "--pod-selector=app=drained", "--force", "--timeout=240s", seconds=250)
-    for node in nodes:
-        kubectl("uncordon", node)
+    try:
+        for node in nodes:
+            kubectl("drain", node, "--pod-selector=app=drained", "--force", "--timeout=240s", seconds=250)
+    finally:
+        for node in nodes:
+            kubectl("uncordon", node)
     _rolled_out("drained", world.namespace, seconds=400)
     back = [each for each in listed("pods", world.namespace, "app=drained") if _is_injected_and_ready(each)]
     kubectl("delete", "deployment", "drained", "-n", world.namespace, "--wait=false")

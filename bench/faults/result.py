@@ -1,8 +1,15 @@
 """What a row says, as JSON for programs and as a table for people. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+# How Go says that a connection ended under a request, or that nobody listens where a replica was. Long messages are
+# cut by our client, so the tail of "read tcp …: connection reset by peer" may be missing.
+_CUT_OFF = re.compile(
+    r"failed calling webhook .*(EOF$|read tcp |write tcp |connection (reset|refused)|broken pipe|server closed)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,17 +26,27 @@ class Result:
     refused: int = 0
     unreachable: int = 0
     """Creations that the API server itself did not answer."""
+    api_server_away: bool = False
+    """The harm is the API server's, so what it did not answer is counted, not judged."""
     calls: int = 0
     failed_calls: int = 0
     tokens_lost: int = 0
     in_flight: bool = False
-    """Refused reviews were in flight on a replica that was killed, and are counted, not judged."""
+    """The harm is a kill: reviews that it cut off are counted, not judged. A denial or a time-out is a loss all the
+    same."""
     reasons: Mapping[str, int] | None = None
+
+    @property
+    def cut_off(self) -> int:
+        """Refusals by a connection that ended."""
+        return sum(count for reason, count in (self.reasons or {}).items() if _CUT_OFF.search(reason))
 
     @property
     def passes(self) -> bool:
         """Nothing was lost."""
-        lost = self.unmutated + self.tokens_lost + self.failed_calls + (0 if self.in_flight else self.refused)
+        refused = self.refused - (self.cut_off if self.in_flight else 0)
+        unanswered = 0 if self.api_server_away else self.unreachable
+        lost = self.unmutated + self.tokens_lost + self.failed_calls + refused + unanswered
         return self.is_measured and lost == 0
 
 
@@ -46,16 +63,6 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_json(results: Sequence[Result], *, date: str, command: str, cluster: str) -> dict[str, Any]:
+def as_json(results: Sequence[Result], header: Mapping[str, str]) -> dict[str, Any]:
     """What the run writes."""
-    rows = [{**asdict(result), "passes": result.passes} for result in results]
-    return {"date": date, "command": command, "cluster": cluster, "rows": rows}
-
-
-def merged(before: Mapping[str, Any], renewed: Mapping[str, Any]) -> dict[str, Any]:
-    """An earlier run's JSON in which some rows were run again; the others, their order and the command stay."""
-    again = {row["name"]: row for row in renewed["rows"]}
-    known = {row["name"] for row in before["rows"]}
-    rows = [again.get(row["name"], row) for row in before["rows"]]
-    rows += [row for row in renewed["rows"] if row["name"] not in known]
-    return {**before, "date": renewed["date"], "rows": rows}
+    return {**header, "rows": [{**asdict(result), "passes": result.passes} for result in results]}

@@ -1,17 +1,17 @@
 """The cluster in which things break: applications that call STS all the time, pods that are created all the time."""
 
 import json
-import os
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from demo.cluster import cloud
-from demo.cluster.kubectl import ClusterError, apply, get, kubectl, until
+from demo.cluster.kubectl import ClusterError, apply, delete_namespaces, get, kubeconfig, kubectl, listed, until
 from demo.cluster.release import NAMESPACE, TOKEN_LIFETIME, Images, Release
 from demo.cluster.workload import ROLE_ARN, application, namespace, pod, service_account
 from kube.config import Connection, from_kubeconfig
@@ -20,7 +20,8 @@ ROLE = "arn:aws:iam::123456789012:role/orders"
 SIDECAR = "update-gcp-id-token"
 _SHAPES = {"native-1": "native", "native-2": "native", "native-3": "native", "pair": "sidecar"}
 _EVERY = 2.0
-_EXECUTIONER = "executioner"
+# Many calls' time, on a node that starts a hundred pods too. An application that hangs makes no call that fails.
+_SILENCE = 60.0
 _KILL = """
 import contextlib, glob, os, sys
 
@@ -71,12 +72,24 @@ class World:
         lines = []
         for name in _SHAPES:
             own = [line for line in _lines(self.namespace, name) if line.get("at", 0) >= began]
-            if not own:
-                raise FaultError(f"application {name} made no call since {began:.0f}")
+            if not own or "running" not in _status(self.namespace, name, "app")["state"]:
+                raise FaultError(f"application {name} has ended, or made no call")
+            silence = longest_silence([began, *(line["at"] for line in own), time.time()])
+            if silence > _SILENCE:
+                raise FaultError(f"application {name} made no call for {silence:.0f} s")
             lines += own
         errors = [str(line["error"]) for line in lines if "error" in line]
         lost = [line for line in lines if line["token_ends_in"] is None or line["token_ends_in"] <= 0]
         return Calls(made=len(lines), failed=len(errors), tokens_lost=len(lost), errors=tuple(errors[:3]))
+
+    def await_renewal(self, since: float) -> None:
+        """Until each application has a token that was issued after `since`. Raises `ClusterError`."""
+        until(
+            "a new token of each application",
+            lambda: all(has_token_of(_lines(self.namespace, name), since) for name in _SHAPES),
+            seconds=TOKEN_LIFETIME + 2 * _EVERY,
+            every=_EVERY,
+        )
 
     def in_sidecar(self, name: str, program: str) -> subprocess.CompletedProcess[str]:
         """Run Python in the injected container of an application; its exit code is the caller's to judge."""
@@ -104,13 +117,15 @@ class World:
             if status["name"] == container
         ]
         container_id = statuses[0]["containerID"].rpartition("/")[2]
-        return int(kubectl("exec", "-n", self.namespace, _EXECUTIONER, "--", "python3", "-c", _KILL, container_id))
+        there = _executioner_name(pod["spec"]["nodeName"])
+        return int(kubectl("exec", "-n", self.namespace, there, "--", "python3", "-c", _KILL, container_id))
 
 
 @contextmanager
 def world(images: Images) -> Iterator[World]:
     """The release, the clouds and the applications, and nothing of them afterwards."""
     name = f"faults-{uuid.uuid4().hex[:6]}"
+    connection = from_kubeconfig(kubeconfig())
     cloud.start_cloud(images.application)
     cloud.metadata(lifetime=TOKEN_LIFETIME, bound=True, standing=None, skew=0)
     cloud.aws(session_scale=1 / 60)
@@ -119,17 +134,19 @@ def world(images: Images) -> Iterator[World]:
     release = Release(images=images)
     release.install()
     try:
-        apply(service_account(name, "app", {ROLE_ARN: ROLE}), _executioner(name, images.application))
+        nodes = [each["metadata"]["name"] for each in listed("nodes")]
+        executioners = [_executioner(name, images.application, node) for node in nodes]
+        apply(service_account(name, "app", {ROLE_ARN: ROLE}), *executioners)
         for each, shape in _SHAPES.items():
             container = application(images.application, "--calls=0", f"--every={_EVERY}")
             apply(pod(name, each, [container], annotations={"admission.token-injector/refresher": shape}))
-        kubectl("wait", "-n", name, f"pod/{_EXECUTIONER}", "--for=condition=Ready", "--timeout=60s", seconds=70)
+        there = [f"pod/{_executioner_name(node)}" for node in nodes]
+        kubectl("wait", "-n", name, *there, "--for=condition=Ready", "--timeout=120s", seconds=130)
         until("the applications' first calls", lambda: _all_call(name), seconds=180)
-        connection = from_kubeconfig(os.environ["KUBECONFIG"])
         yield World(images=images, release=release, connection=connection, namespace=name)
     finally:
         release.uninstall()
-        kubectl("delete", "namespace", name, NAMESPACE, cloud.NAMESPACE, "--wait=false")
+        delete_namespaces(name, NAMESPACE, cloud.NAMESPACE)
 
 
 def _all_call(namespace: str) -> bool:
@@ -144,8 +161,26 @@ def _lines(namespace: str, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
 
 
-def _executioner(namespace: str, image: str) -> dict[str, Any]:
-    """A pod that sees the node's processes: the only way to a SIGKILL of a container's first one."""
+def has_token_of(lines: Sequence[Mapping[str, Any]], since: float) -> bool:
+    """Whether the last call found a token that ends later than any could that was issued before."""
+    calls = [line for line in lines if "at" in line]
+    if not calls or calls[-1]["token_ends_in"] is None:
+        return False
+    # Its times are rounded to a tenth of a second.
+    return bool(calls[-1]["at"] + calls[-1]["token_ends_in"] > since + TOKEN_LIFETIME + 0.2)
+
+
+def longest_silence(times: Sequence[float]) -> float:
+    """The longest time between two of these, which are in order."""
+    return max(after - before for before, after in pairwise(times))
+
+
+def _executioner_name(node: str) -> str:
+    return f"executioner-{node}"
+
+
+def _executioner(namespace: str, image: str, node: str) -> dict[str, Any]:
+    """A pod that sees its node's processes: the only way to a SIGKILL of a container's first one."""
     container = {
         "name": "executioner",
         "image": image,
@@ -155,16 +190,26 @@ def _executioner(namespace: str, image: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": _EXECUTIONER, "namespace": namespace},
-        "spec": {"hostPID": True, "restartPolicy": "Never", "containers": [container]},
+        "metadata": {"name": _executioner_name(node), "namespace": namespace},
+        "spec": {"nodeName": node, "hostPID": True, "restartPolicy": "Never", "containers": [container]},
     }
 
 
 def restarts(namespace: str, name: str, container: str = SIDECAR) -> int:
     """How often a container of a pod was started again."""
+    return int(_status(namespace, name, container)["restartCount"])
+
+
+def last_exit_code(namespace: str, name: str, container: str = SIDECAR) -> int | None:
+    """With which code a container of a pod ended before it was started again; None if it never was."""
+    ended = _status(namespace, name, container)["lastState"].get("terminated")
+    return int(ended["exitCode"]) if ended else None
+
+
+def _status(namespace: str, name: str, container: str) -> dict[str, Any]:
     status = get("pod", name, namespace)["status"]
     found = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
-    return next(int(each["restartCount"]) for each in found if each["name"] == container)
+    return next(dict(each) for each in found if each["name"] == container)
 
 
 def pause(seconds: float) -> None:

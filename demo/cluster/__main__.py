@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from demo.cluster import cloud
-from demo.cluster.kubectl import ClusterError, apply, kubectl, until
+from demo.cluster.kubectl import ClusterError, apply, delete_namespaces, kubectl, until
 from demo.cluster.release import NAMESPACE, TOKEN_LIFETIME, Images, Release
 from demo.cluster.workload import ROLE_ARN, application, deployment, namespace, pod, service_account
 
@@ -49,9 +49,9 @@ def up() -> None:
 
 def down() -> None:
     """Everything that `up` made. Raises `ClusterError`."""
-    kubectl("delete", "namespace", PLACE, "--ignore-not-found", seconds=120)
+    delete_namespaces(PLACE)
     Release(images=Images.from_environ()).uninstall()
-    kubectl("delete", "namespace", NAMESPACE, cloud.NAMESPACE, "--ignore-not-found", seconds=120)
+    delete_namespaces(NAMESPACE, cloud.NAMESPACE)
     print("removed")
 
 

@@ -1,6 +1,7 @@
 """kubectl and helm as functions: manifests in, dicts out. Nothing is retried, nothing waits without a limit."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,19 @@ def run(command: Sequence[str], *, given: str | None = None, seconds: float) -> 
     if done.returncode:
         raise ClusterError(f"{' '.join(command)}: exit code {done.returncode}: {done.stderr.strip()}")
     return done
+
+
+def kubeconfig() -> str:
+    """KUBECONFIG, for what reaches the cluster without kubectl. Raises `ClusterError` where it is not set."""
+    named = os.environ.get("KUBECONFIG")
+    if not named:
+        raise ClusterError('KUBECONFIG names no cluster: export KUBECONFIG="$HOME/.kube/config", or another one')
+    return named
+
+
+def delete_namespaces(*names: str) -> None:
+    """To the end: nothing can be made in a namespace that is still going. Raises `ClusterError`."""
+    kubectl("delete", "namespace", *names, "--ignore-not-found", "--timeout=180s", seconds=190)
 
 
 def refused(*arguments: str, given: str | None = None) -> str:

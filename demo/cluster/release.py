@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.cluster.cloud import METADATA_HOST
-from demo.cluster.kubectl import kubectl, run
+from demo.cluster.kubectl import kubectl, listed, run, until
 
 CHART = Path(__file__).parent.parent.parent / "charts/token-injector"
 NAME = NAMESPACE = "token-injector"
@@ -55,10 +55,18 @@ class Release:
         waiting = ["--wait", "--timeout=180s"] if wait else []
         command = ["helm", "upgrade", "--install", NAME, str(CHART), "-n", NAMESPACE, *waiting, "-f", "-"]
         run(command, given=json.dumps(self._values(tag or self.images.tag)), seconds=200)
+        if wait:
+            self._settle()
 
     def rollback(self) -> None:
         """Back to the revision before."""
         run(["helm", "rollback", NAME, "-n", NAMESPACE, "--wait", "--timeout=180s"], seconds=200)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Until no old replica answers: helm is content when the new ones are ready."""
+        kubectl("rollout", "status", f"deployment/{DEPLOYMENT}", "-n", NAMESPACE, "--timeout=180s", seconds=190)
+        until("the end of the old replicas", lambda: not [pod for pod in _pods() if _is_going(pod)], seconds=90)
 
     def uninstall(self) -> None:
         """Remove it."""
@@ -81,7 +89,12 @@ class Release:
 
 def webhook_pods() -> list[dict[str, Any]]:
     """The replicas that are not being deleted."""
-    found = json.loads(
-        kubectl("get", "pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=webhook", "-o", "json")
-    )
-    return [pod for pod in found["items"] if not pod["metadata"].get("deletionTimestamp")]
+    return [pod for pod in _pods() if not _is_going(pod)]
+
+
+def _pods() -> list[dict[str, Any]]:
+    return listed("pods", NAMESPACE, "app.kubernetes.io/component=webhook")
+
+
+def _is_going(pod: dict[str, Any]) -> bool:
+    return "deletionTimestamp" in pod["metadata"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography import x509
 
-from demo.cluster.kubectl import apply, get, kubectl, until
+from demo.cluster.kubectl import ClusterError, apply, get, kubectl, until
 from demo.cluster.release import DEPLOYMENT, NAME, NAMESPACE, webhook_pods
 
 SECRET = f"{DEPLOYMENT}-certs"
@@ -53,7 +53,8 @@ def run_cert_job(*more: str, command: Sequence[str] = ("certify",), seconds: flo
     printed = kubectl("logs", "-n", NAMESPACE, f"job/{name}")
     succeeded = get("job", name, NAMESPACE)["status"].get("succeeded")
     kubectl("delete", "job", "-n", NAMESPACE, name, "--wait=false")
-    assert succeeded, printed
+    if not succeeded:
+        raise ClusterError(f"Job {name} failed: {printed}")
     return printed
 
 
