@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from demo.cluster import cloud
-from demo.cluster.kubectl import apply, kubectl
+from demo.cluster.kubectl import apply, delete_namespaces, kubectl
 from demo.cluster.release import NAMESPACE, TOKEN_LIFETIME, Images, Release
 from demo.cluster.workload import namespace
 
@@ -48,12 +48,14 @@ def images() -> Images:
 
 
 @pytest.fixture(scope="session")
-def clouds(images: Images) -> None:
+def clouds(images: Images) -> Iterator[None]:
     """Google and AWS, with one role that trusts the pods' Google service account. An hour is a minute."""
     cloud.start_cloud(images.application)
     cloud.metadata(lifetime=TOKEN_LIFETIME, bound=True, standing=None)
     cloud.aws(session_scale=1 / 60)
     cloud.google_role(ROLE)
+    yield
+    delete_namespaces(cloud.NAMESPACE)
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +66,7 @@ def release(images: Images, clouds: None) -> Iterator[Release]:
     release.install()
     yield release
     release.uninstall()
-    kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    delete_namespaces(NAMESPACE)
 
 
 @pytest.fixture

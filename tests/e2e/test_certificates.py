@@ -45,7 +45,7 @@ def test_a_renewal_refuses_no_pod(account: str) -> None:
     assert leaf().serial_number != before.serial_number
     assert ca_bundle() == trusted
     assert outcome.created > RATE
-    assert (outcome.unmutated, outcome.refused) == (0, 0), outcome
+    assert (outcome.unmutated, outcome.refused, outcome.unreachable) == (0, 0, 0), outcome
 
 
 def test_a_rotation_refuses_no_pod(account: str) -> None:
@@ -57,7 +57,7 @@ def test_a_rotation_refuses_no_pod(account: str) -> None:
     assert after != before
     leaf().verify_directly_issued_by(after)
     assert outcome.created > RATE
-    assert (outcome.unmutated, outcome.refused) == (0, 0), outcome
+    assert (outcome.unmutated, outcome.refused, outcome.unreachable) == (0, 0, 0), outcome
 
 
 def test_a_bundle_that_was_lost_is_mended(account: str) -> None:

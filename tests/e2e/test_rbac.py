@@ -1,6 +1,7 @@
 """What each of our service accounts may do, in the API server's own words."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -17,15 +18,23 @@ ACCOUNTS = [f"{NAME}-webhook", f"{NAME}-certs"]
 
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_a_service_account_may_do_what_the_golden_file_says(account: str) -> None:
-    """`kubectl auth can-i --list` in the release's namespace; REWRITE_GOLDEN=1 writes it anew."""
-    identity = f"--as=system:serviceaccount:{NAMESPACE}:{account}"
-    header, *rows = kubectl("auth", "can-i", "--list", "-n", NAMESPACE, identity).splitlines()
-    said = "\n".join([header.rstrip(), *sorted(row.rstrip() for row in rows)]) + "\n"
+    """Over what every service account of this cluster may, as versions and vendors differ in it.
+
+    `kubectl auth can-i --list` in the release's namespace; REWRITE_GOLDEN=1 writes it anew.
+    """
+    said = "".join(f"{row}\n" for row in sorted(allowed(account) - allowed("nobody-in-particular")))
     path = GOLDEN / f"{account}.txt"
     if os.environ.get("REWRITE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(said)
     assert said == path.read_text()
+
+
+def allowed(account: str) -> set[str]:
+    """Rows of resource, URL, name and verbs, two blanks between them."""
+    identity = f"--as=system:serviceaccount:{NAMESPACE}:{account}"
+    _, *rows = kubectl("auth", "can-i", "--list", "-n", NAMESPACE, identity).splitlines()
+    return {re.sub(" {2,}", "  ", row.strip()) for row in rows}
 
 
 @pytest.mark.parametrize("verb", ["get", "list", "watch", "create", "patch", "delete"])
