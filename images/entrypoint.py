@@ -1,15 +1,19 @@
 """Which program do the arguments ask for? The entrypoint of the webhook's image takes the seed's commands.
 
-The program runs in this process: it is PID 1, and the kubelet's signals are its own.
+The program runs in this process: it is PID 1, and the kubelet's signals are its own. For PID 1 Linux ignores what
+it has no handler for, so SIGTERM gets one before the program begins; the webhook has its own once it has started.
 """
 
 import importlib
 import importlib.metadata
+import signal
 import sys
 from collections.abc import Sequence
 
 from contract import exit_codes
 
+# As a shell tells that a signal has ended a program.
+TERMINATED = 128 + signal.SIGTERM
 PROGRAMS = {"server": "webhook.cli", "certify": "certjob.cli", "check": "certjob.cli"}
 
 HELP = """\
@@ -35,6 +39,7 @@ def program(arguments: Sequence[str]) -> str | None:
 def main(arguments: Sequence[str]) -> int:
     """Run the program that the arguments ask for, or say what there is; the exit code is the program's."""
     if module := program(arguments):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
         return int(importlib.import_module(module).main(arguments))
     if {"-h", "--help"} & set(arguments):
         sys.stdout.write(HELP)

@@ -1,6 +1,8 @@
 """Which program do the arguments of the webhook's image ask for?"""
 
 import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,14 @@ from images import entrypoint
 from webhook.cli import build_parser as webhook_parser
 
 ROOT = Path(__file__).parents[2]
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: x
+clusters: [{{name: c, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
+users: [{{name: u, user: {{token: t}}}}]
+contexts: [{{name: x, context: {{cluster: c, user: u}}}}]
+"""
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -70,3 +80,18 @@ def test_the_program_gets_its_arguments(tmp_path: Path) -> None:
     assert (tmp_path / "tls.crt").exists()
     done = run("--json", "server")
     assert (done.returncode, done.stderr.partition(":")[0]) == (exit_codes.USAGE, "token-injector-webhook")
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_run_that_waits(tmp_path: Path) -> None:
+    """By a handler, as PID 1 ignores what it has none for: a drained node does not wait for the cert job's SIGKILL."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        (tmp_path / "kubeconfig").write_text(KUBECONFIG.format(port=port))
+        line = [sys.executable, "-m", "images.entrypoint", "certify", "--kubeconfig", str(tmp_path / "kubeconfig")]
+        with subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr
+            assert "looking again" in process.stderr.readline()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == entrypoint.TERMINATED
