@@ -22,7 +22,7 @@ from bench.result import BenchError, Result, table, write
 from demo.cluster import cloud
 from demo.cluster.kubectl import ClusterError, apply, delete_namespaces, get, kubeconfig, kubectl, listed, until
 from demo.cluster.release import NAMESPACE, Images, Release
-from demo.cluster.workload import ROLE_ARN, namespace, pod, service_account
+from demo.cluster.workload import ROLE_ARN, SLEEP, namespace, pod, service_account
 from kube.client import Client
 from kube.config import from_kubeconfig
 
@@ -117,7 +117,7 @@ def start(place: str, image: str, runs: int) -> list[Result]:
 
 def memory(place: str, image: str) -> list[Result]:
     """MB of each part of the cgroup of a sleeping native sidecar, mean of PODS pods."""
-    wait = ["python3", "-c", "import signal; signal.sigwait({signal.SIGTERM})"]
+    wait = ["python3", "-c", SLEEP]
     pods = [_pod(place, "native", image, wait) for _ in range(PODS)]
     apply(*pods, _reader(place, image))
     names = [each["metadata"]["name"] for each in pods]
@@ -179,7 +179,7 @@ def _reader(place: str, image: str) -> dict[str, Any]:
     container = {
         "name": "reader",
         "image": image,
-        "command": ["python3", "-c", "import signal; signal.sigwait({signal.SIGTERM})"],
+        "command": ["python3", "-c", SLEEP],
         "securityContext": {"privileged": True, "runAsUser": 0},
     }
     spec = {"hostPID": True, "restartPolicy": "Never", "containers": [container], "terminationGracePeriodSeconds": 1}

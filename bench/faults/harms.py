@@ -11,9 +11,9 @@ from typing import Any
 from bench.faults.world import SIDECAR, FaultError, World, last_exit_code, pause, restarts
 from demo.cluster import cloud
 from demo.cluster.kubectl import ClusterError, apply, get, kubectl, listed, run, until
-from demo.cluster.release import DEPLOYMENT, NAMESPACE, TIME_DIVISOR, TOKEN_LIFETIME, webhook_pods
+from demo.cluster.release import DEPLOYMENT, NAMESPACE, TIME_DIVISOR, TOKEN_LIFETIME, Release, webhook_pods
 from demo.cluster.replicas import ca_bundle, leaf, run_cert_job
-from demo.cluster.workload import application, deployment, pod
+from demo.cluster.workload import SLEEP, application, deployment, pod
 
 # Ten minutes of a cluster whose hour lasts a minute.
 TEN_MINUTES = 600 / TIME_DIVISOR
@@ -142,23 +142,41 @@ def _was_killed(world: World, name: str, before: int, exit_code: int) -> bool:
 
 def node_drained(world: World, *, pods: int) -> str:
     """Every injected pod of a Deployment evicted, then the node comes back and all of them with it."""
-    container = {**application(world.images.application), "command": ["python3", "-c", _SLEEP]}
-    apply(deployment(pod(world.namespace, "drained", [container]), replicas=pods))
-    _rolled_out("drained", world.namespace, seconds=300)
-    before = _uids(world)
-    nodes = sorted({each["spec"]["nodeName"] for each in listed("pods", world.namespace, "app=drained")})
-    try:
-        for node in nodes:
-            kubectl("drain", node, "--pod-selector=app=drained", "--force", "--timeout=240s", seconds=250)
-    finally:
-        for node in nodes:
-            kubectl("uncordon", node)
-    _rolled_out("drained", world.namespace, seconds=400)
-    back = [each for each in listed("pods", world.namespace, "app=drained") if _is_injected_and_ready(each)]
-    kubectl("delete", "deployment", "drained", "-n", world.namespace, "--wait=false")
-    if before & _uids(world) or len(back) != pods:
+    container = {**application(world.images.application), "command": ["python3", "-c", _SLEEP_WITH_TOKEN]}
+    with _real_time(world):
+        apply(deployment(pod(world.namespace, "drained", [container]), replicas=pods))
+        _rolled_out("drained", world.namespace, seconds=300)
+        before = _uids(world)
+        nodes = sorted({each["spec"]["nodeName"] for each in listed("pods", world.namespace, "app=drained")})
+        try:
+            for node in nodes:
+                kubectl("drain", node, "--pod-selector=app=drained", "--force", "--timeout=240s", seconds=250)
+        finally:
+            for node in nodes:
+                kubectl("uncordon", node)
+        _rolled_out("drained", world.namespace, seconds=400)
+        back = [each for each in listed("pods", world.namespace, "app=drained") if _is_injected_and_ready(each)]
+        left = before & _uids(world)
+        kubectl("delete", "deployment", "drained", "-n", world.namespace, "--wait=false")
+    if left or len(back) != pods:
         raise FaultError(f"{len(back)} of {pods} pods are back, injected and ready")
     return f"{pods} injected pods evicted, {len(back)} back, injected and ready"
+
+
+@contextlib.contextmanager
+def _real_time(world: World) -> Iterator[None]:
+    """Pods that are created now live at an hour's pace.
+
+    A hundred that each refresh twice a minute, and give a start two seconds, show only that the node is too small.
+    """
+    settings = {"injector-env": [f"GCE_METADATA_HOST={cloud.METADATA_HOST}"]}
+    Release(images=world.images, settings=settings).install()
+    cloud.metadata(lifetime=3600)
+    try:
+        yield
+    finally:
+        cloud.metadata(lifetime=TOKEN_LIFETIME)
+        world.release.install()
 
 
 _FILLER = "/var/run/secrets/aws/token/filler"
@@ -169,7 +187,8 @@ with open({_FILLER!r}, "wb", 0) as filler, contextlib.suppress(OSError):
         pass
 """
 _EMPTY = f"import os; os.unlink({_FILLER!r})"
-_SLEEP = "import os, signal; os.stat(os.environ['AWS_WEB_IDENTITY_TOKEN_FILE']); signal.sigwait({signal.SIGTERM})"
+# Ends at once, and its pod is not ready, where there is no token.
+_SLEEP_WITH_TOKEN = f"import os; os.stat(os.environ['AWS_WEB_IDENTITY_TOKEN_FILE']); {SLEEP}"
 
 
 def volume_full(world: World) -> str:

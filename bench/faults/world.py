@@ -13,7 +13,7 @@ from typing import Any
 from demo.cluster import cloud
 from demo.cluster.kubectl import ClusterError, apply, delete_namespaces, get, kubeconfig, kubectl, listed, until
 from demo.cluster.release import NAMESPACE, TOKEN_LIFETIME, Images, Release
-from demo.cluster.workload import ROLE_ARN, application, namespace, pod, service_account
+from demo.cluster.workload import ROLE_ARN, SLEEP, application, namespace, pod, service_account
 from kube.config import Connection, from_kubeconfig
 
 ROLE = "arn:aws:iam::123456789012:role/orders"
@@ -184,7 +184,7 @@ def _executioner(namespace: str, image: str, node: str) -> dict[str, Any]:
     container = {
         "name": "executioner",
         "image": image,
-        "command": ["python3", "-c", "import signal; signal.sigwait({signal.SIGTERM})"],
+        "command": ["python3", "-c", SLEEP],
         "securityContext": {"privileged": True, "runAsUser": 0},
     }
     return {

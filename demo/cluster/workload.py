@@ -8,6 +8,8 @@ from demo.cluster.cloud import AWS_URL
 ENABLED = "admission.token-injector/enabled"
 ROLE_ARN = "amazonaws.com/role-arn"
 APPLICATION = ("python3", "-m", "demo.cluster.application")
+# Sleeps until SIGTERM, as the first process too, whose default is to ignore it: a blocked signal is kept for sigwait.
+SLEEP = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {15}); signal.sigwait({15})"
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
