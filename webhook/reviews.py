@@ -24,7 +24,7 @@ from webhook.status import Gauges, Readiness, said
 
 # A worker shares its port with others, which may make its pod ready before it knows the nodes: it begins a little
 # later, not with a sidecar that keeps a Job from completing. An API server that is away must not hold it for long.
-_FIRST_FLOOR_SECONDS = 2.0
+_FIRST_FLOOR_SECONDS = 1.0
 _ACCOUNTS, _FLOOR, _POLICY = "service accounts", "kubelet version floor", "role policy"
 
 
