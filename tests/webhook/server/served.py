@@ -60,23 +60,28 @@ def review(body: Any) -> Answer:
 
 
 def start_reviews(unready_file: str) -> Reviews:
-    """Ready unless the file says why not."""
+    """Ready unless the file says why not; where it says bug, the gauges have one."""
     threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()  # as a watch would
 
     def unready() -> str:
         return Path(unready_file).read_text() if unready_file and Path(unready_file).exists() else ""
 
-    return Reviews(
-        review=review,
-        readiness=lambda: Readiness(missing=said({"service accounts": unready()})),
-        gauges=lambda: Gauges(
+    def gauges() -> Gauges:
+        if unready() == "bug":
+            raise KeyError("gauges")
+        return Gauges(
             service_accounts=3,
             age=1.5,
             floor_version="1.28" if unready() else "1.36",
             floor_source="nodes",
             role_policy_loaded_at=100.0,
             role_policy_failures=2,
-        ),
+        )
+
+    return Reviews(
+        review=review,
+        readiness=lambda: Readiness(missing=said({"service accounts": unready()})),
+        gauges=gauges,
         stop=lambda: None,
     )
 

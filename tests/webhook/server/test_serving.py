@@ -276,3 +276,20 @@ def test_insecure_http_is_plain(start: Start) -> None:
     connection.request("POST", "/pods", body=review_of("good"), headers=JSON)
     assert json.loads(connection.getresponse().read())["response"]["allowed"]
     connection.close()
+
+
+def test_a_bug_in_the_gauges_ends_no_worker(start: Start) -> None:
+    """It is counted and logged, second by second, and reviews are answered by the same processes."""
+    webhook = start()
+    webhook.wait_until_ready()
+    before = webhook.workers()
+    webhook.unready_file.write_text("bug")
+    deadline = time.monotonic() + 10
+    while not webhook.metric("token_injector_bugs_total") and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert webhook.metric("token_injector_bugs_total") > 0
+    with webhook.caller() as caller:
+        assert caller.post(review_of("good"))["response"]["allowed"]
+    assert webhook.workers() == before
+    assert "the gauges are not up to date" in webhook.log()
