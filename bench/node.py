@@ -20,7 +20,17 @@ from typing import Any
 from bench.header import header
 from bench.result import BenchError, Result, table, write
 from demo.cluster import cloud
-from demo.cluster.kubectl import ClusterError, apply, delete_namespaces, get, kubeconfig, kubectl, listed, until
+from demo.cluster.kubectl import (
+    ClusterError,
+    apply,
+    delete_namespaces,
+    get,
+    kubeconfig,
+    kubectl,
+    listed,
+    make_namespaces,
+    until,
+)
 from demo.cluster.release import NAMESPACE, Images, Release
 from demo.cluster.workload import ROLE_ARN, SLEEP, namespace, pod, service_account
 from kube.client import Client
@@ -193,7 +203,7 @@ def _place(images: Images) -> Iterator[tuple[str, str]]:
     kubeconfig()  # before anything is made
     cloud.start_cloud(images.application)
     cloud.metadata(lifetime=3600, standing={"fault": "Slow", "seconds": ANSWER_SECONDS})
-    apply(namespace(NAMESPACE, enforce="restricted"), namespace(name))
+    make_namespaces(namespace(NAMESPACE, enforce="restricted"), namespace(name))
     # A life of an hour at an hour's pace: nobody refreshes while it is measured.
     release = Release(images=images, settings={"injector-env": [f"GCE_METADATA_HOST={cloud.METADATA_HOST}"]})
     release.install()

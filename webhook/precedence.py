@@ -15,7 +15,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from contract.annotations import ANNOTATIONS, PREFIX, Annotation
+from contract.annotations import ANNOTATIONS, ENABLED_LABEL, PREFIX, Annotation
 from webhook import pod as pods
 from webhook.pod import Pod
 
@@ -30,6 +30,7 @@ class AnnotationError(Exception):
 _SHOWN = 100
 # Keys that nobody reads and that are told one by one: each costs half a millisecond, and a pod may carry thousands.
 _MOST_UNREAD = 5
+_BY_NAME = {row.key.rpartition("/")[2]: row.key for row in ANNOTATIONS}
 _ROWS: Mapping[str, Annotation] = {key: row for row in ANNOTATIONS for key in (row.key, row.alias) if key}
 
 
@@ -96,7 +97,11 @@ class Annotations:
 def _unread(place: str, key: str, row: Annotation | None) -> str:
     if row:
         return f"{place}: the annotation {key} is read on the {row.places[0]} only: move it there"
-    alike = difflib.get_close_matches(key, _ROWS, n=1)
+    if key == ENABLED_LABEL:
+        return f"{place}: {key} is a label of the pod, no annotation: write it among the labels"
+    # A key of the seed's with our prefix is further from the right one than some key of ours is.
+    exact = _BY_NAME.get(key.rpartition("/")[2])
+    alike = [exact] if exact else difflib.get_close_matches(key, _ROWS, n=1)
     return f"{place}: there is no annotation {key}" + (f": did you mean {alike[0]}?" if alike else "")
 
 

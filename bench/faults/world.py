@@ -11,7 +11,17 @@ from itertools import pairwise
 from typing import Any
 
 from demo.cluster import cloud
-from demo.cluster.kubectl import ClusterError, apply, delete_namespaces, get, kubeconfig, kubectl, listed, until
+from demo.cluster.kubectl import (
+    ClusterError,
+    apply,
+    delete_namespaces,
+    get,
+    kubeconfig,
+    kubectl,
+    listed,
+    make_namespaces,
+    until,
+)
 from demo.cluster.release import NAMESPACE, TOKEN_LIFETIME, Images, Release
 from demo.cluster.workload import ROLE_ARN, SLEEP, application, namespace, pod, service_account
 from kube.config import Connection, from_kubeconfig
@@ -130,7 +140,7 @@ def world(images: Images) -> Iterator[World]:
     cloud.metadata(lifetime=TOKEN_LIFETIME, bound=True, standing=None, skew=0)
     cloud.aws(session_scale=1 / 60)
     cloud.google_role(ROLE)
-    apply(namespace(NAMESPACE, enforce="restricted"), namespace(name))
+    make_namespaces(namespace(NAMESPACE, enforce="restricted"), namespace(name))
     release = Release(images=images)
     release.install()
     try:

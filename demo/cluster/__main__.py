@@ -1,4 +1,8 @@
-"""`python -m demo.cluster up | down`: the main job on your cluster, with fake clouds and without any cloud account."""
+"""`python -m demo.cluster up | down`: the main job on a cluster, with fake clouds and without any cloud account.
+
+The cluster is kubectl's current one (KUBECONFIG), the images are IMAGES/NAME:TAG as `make images` names them. A
+namespace that somebody else made is left alone: a release that is in use is never changed.
+"""
 
 import argparse
 import json
@@ -6,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from demo.cluster import cloud
-from demo.cluster.kubectl import ClusterError, apply, delete_namespaces, kubectl, until
+from demo.cluster.kubectl import ClusterError, apply, delete_namespaces, kubectl, make_namespaces, require_ours, until
 from demo.cluster.release import NAMESPACE, TOKEN_LIFETIME, Images, Release
 from demo.cluster.workload import ROLE_ARN, application, deployment, namespace, pod, service_account
 
@@ -16,7 +20,7 @@ EXAMPLE = """example, on kind:
   for image in webhook injector e2e; do kind load docker-image "ghcr.io/token-injector/$image:dev"; done
   python -m demo.cluster up
 """
-PLACE = "shop"
+PLACE = "token-injector-demo"
 ROLE = "arn:aws:iam::123456789012:role/orders"
 NEXT = f"""
 next:
@@ -30,15 +34,17 @@ next:
 def up() -> None:
     """Clouds, release, an application; until it has called STS as its role. Raises `ClusterError`."""
     images = Images.from_environ()
-    _say("starting the fake clouds")
+    _say(f"cluster {kubectl('config', 'current-context').strip()}: starting the fake clouds")
     cloud.start_cloud(images.application)
     cloud.metadata(lifetime=TOKEN_LIFETIME)
     cloud.aws(session_scale=1 / 60)
     cloud.google_role(ROLE)
     _say("installing the chart: webhook, cert job, configuration")
-    apply(namespace(NAMESPACE, enforce="restricted"), namespace(PLACE))
+    make_namespaces(namespace(NAMESPACE, enforce="restricted"), namespace(PLACE))
     Release(images=images).install()
     _say(f"starting {PLACE}/orders: a label on the pod, an annotation on its service account")
+    # A pod of an earlier try may have been created without the webhook.
+    kubectl("delete", "deployment", "orders", "-n", PLACE, "--ignore-not-found", seconds=90)
     apply(service_account(PLACE, "orders", {ROLE_ARN: ROLE}))
     container = application(images.application, "--calls=0", "--every=2")
     apply(deployment(pod(PLACE, "orders", [container], account="orders"), replicas=1))
@@ -49,6 +55,7 @@ def up() -> None:
 
 def down() -> None:
     """Everything that `up` made. Raises `ClusterError`."""
+    require_ours(PLACE, NAMESPACE, cloud.NAMESPACE)
     delete_namespaces(PLACE)
     Release(images=Images.from_environ()).uninstall()
     delete_namespaces(NAMESPACE, cloud.NAMESPACE)

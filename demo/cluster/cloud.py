@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from demo.cluster.kubectl import apply, get, kubectl
+from demo.cluster.kubectl import OURS, apply, get, kubectl, make_namespaces
 
 NAMESPACE = "e2e-cloud"
 UNIQUE_ID = "112233445566778899001"
@@ -27,8 +27,9 @@ class Seen:
 
 def start_cloud(image: str) -> None:
     """The fakes, ready."""
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    apply(namespace, _service(), _deployment(image))
+    metadata = {"name": NAMESPACE, "labels": {OURS: "true"}}
+    make_namespaces({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    apply(_service(), _deployment(image))
     kubectl("rollout", "status", "deployment/cloud", "-n", NAMESPACE, "--timeout=120s", seconds=130)
 
 

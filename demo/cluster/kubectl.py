@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 Manifest = Mapping[str, Any]
+# On each namespace that demo, tests and faults make, so that none of them touches a namespace that is in use.
+OURS = "demo.token-injector/made"
 
 
 class ClusterError(Exception):
@@ -51,6 +53,23 @@ def refused(*arguments: str, given: str | None = None) -> str:
     if not done.returncode:
         raise ClusterError(f"kubectl {' '.join(arguments)} was to be refused, and was not: {done.stdout}")
     return done.stderr
+
+
+def make_namespaces(*manifests: Manifest) -> None:
+    """Namespaces of ours, which are deleted in the end. Raises `ClusterError` for one that somebody else made."""
+    require_ours(*(manifest["metadata"]["name"] for manifest in manifests))
+    apply(*manifests)
+
+
+def require_ours(*names: str) -> None:
+    """Raises `ClusterError` for a namespace that exists and was not made by us: it may be in use."""
+    for name in names:
+        found = kubectl("get", "namespace", name, "--ignore-not-found", "-o", "json")
+        if found and json.loads(found)["metadata"].get("labels", {}).get(OURS) != "true":
+            raise ClusterError(
+                f"namespace {name} of the cluster {kubectl('config', 'current-context').strip()} was not made by us, "
+                "and what we make is deleted again: name another cluster by KUBECONFIG, or delete that namespace"
+            )
 
 
 def apply(*manifests: Manifest, verb: str = "apply", arguments: Sequence[str] = ()) -> str:

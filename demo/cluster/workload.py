@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from demo.cluster.cloud import AWS_URL
+from demo.cluster.kubectl import OURS
 
 ENABLED = "admission.token-injector/enabled"
 ROLE_ARN = "amazonaws.com/role-arn"
@@ -20,7 +21,7 @@ RESTRICTED = {
 
 def namespace(name: str, *, enforce: str = "") -> dict[str, Any]:
     """A namespace, whose pods must pass a Pod Security Standard where one is named."""
-    labels = {"pod-security.kubernetes.io/enforce": enforce} if enforce else {}
+    labels = {OURS: "true", **({"pod-security.kubernetes.io/enforce": enforce} if enforce else {})}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 

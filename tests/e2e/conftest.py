@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from demo.cluster import cloud
-from demo.cluster.kubectl import apply, delete_namespaces, kubectl
+from demo.cluster.kubectl import apply, delete_namespaces, kubectl, make_namespaces
 from demo.cluster.release import NAMESPACE, TOKEN_LIFETIME, Images, Release
 from demo.cluster.workload import namespace
 
@@ -61,7 +61,7 @@ def clouds(images: Images) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def release(images: Images, clouds: None) -> Iterator[Release]:
     """The chart with its defaults, in a namespace that admits nothing but restricted pods."""
-    apply(namespace(NAMESPACE, enforce="restricted"))
+    make_namespaces(namespace(NAMESPACE, enforce="restricted"))
     release = Release(images=images)
     release.install()
     yield release
