@@ -14,9 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TextIO
 
 from contract import exit_codes
-from ctl import doctor, inject, trust_policy
 from ctl.errors import UsageError
 from ctl.streams import Streams
+
+try:
+    from ctl import doctor, inject, trust_policy
+except ModuleNotFoundError as missing:
+    # Of the extra: the distribution itself needs the standard library alone.
+    print(f"kubectl token-injector: no module {missing.name}: pip install 'token-injector[ctl]'", file=sys.stderr)
+    sys.exit(exit_codes.USAGE)
 
 PROG = "kubectl token-injector"
 _EPILOG = """\

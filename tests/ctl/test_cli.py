@@ -134,3 +134,16 @@ def test_a_token_on_the_command_line_is_not_repeated() -> None:
     assert refused.code == exit_codes.USAGE
     assert "(a token, not repeated) (a token, not repeated)" in refused.err
     assert not any(part in refused.err for part in (*token().split("."), "secret"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["yaml", "jsonpatch"])
+def test_without_the_extra_it_says_what_to_install(module: str) -> None:
+    """An installation without `[ctl]` ends with one line and the usage code, with no traceback."""
+    script = f"import sys; sys.modules[{module!r}] = None; from ctl.cli import main; sys.exit(main(['--help']))"
+    finished = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (finished.returncode, finished.stdout) == (exit_codes.USAGE, "")
+    assert finished.stderr == f"kubectl token-injector: no module {module}: pip install 'token-injector[ctl]'\n"

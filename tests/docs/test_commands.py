@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,9 @@ VARIABLE = re.compile(r"\$\{?([A-Z_]+)")
 ASSIGNED = re.compile(r"(?:^|\s)([A-Z_]+)=|\bfor ([a-z]+) in", re.MULTILINE)
 # Of every shell.
 GIVEN = {"HOME", "PATH", "PWD"}
+# Our distribution with each of its extras, from a checkout.
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+INSTALLABLE = {f".[{extra}]" for extra in EXTRAS}
 EVERYWHERE = {"cat", "date", "head", "mkdir", "rm"}
 
 
@@ -49,6 +53,8 @@ def test_our_commands_exist(command: list[str]) -> None:
         accepted(PARSERS[program], arguments)
     elif program == "make":
         assert [word for word in arguments if "=" not in word and word not in make_targets()] == []
+    elif Path(program).name == "pip":
+        assert [word for word in arguments[1:] if word not in INSTALLABLE] == []
     elif Path(program).name.startswith("python"):
         assert arguments[0] == "-m"
         assert importlib.util.find_spec(f"{arguments[1]}.__main__") or importlib.util.find_spec(arguments[1])

@@ -9,6 +9,7 @@ import os
 import stat
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,11 @@ if "--format=value(uniqueId)" in joined:
     print({UNIQUE_ID!r})
 if "--query Role.Arn" in joined:
     print({ROLE_ARN!r})
+if arguments[:3] == ["python3", "-m", "venv"]:
+    os.makedirs(arguments[3] + "/bin")
+    os.link(os.path.dirname(__file__) + "/pip", arguments[3] + "/bin/pip")
 """
-PROGRAMS = ("gcloud", "aws", "docker", "helm", "kubectl", "make")
+PROGRAMS = ("gcloud", "aws", "docker", "helm", "kubectl", "make", "python3", "pip")
 
 
 def steps() -> list[Block]:
@@ -65,7 +69,12 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> list[Call]:
         path.parent.mkdir(exist_ok=True)
         path.write_text(STAND_IN)
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    environ = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "CALLS": f"{folder}/calls", "PYTHONPATH": str(ROOT)}
+    environ = {
+        "PATH": f"{folder}/bin:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "CALLS": f"{folder}/calls",
+        "PYTHONPATH": str(ROOT),
+    }
     script = "set -euo pipefail\n" + "\n".join(block.text for block in steps())
     done = subprocess.run(
         ["bash", "-c", script], cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False
@@ -139,3 +148,16 @@ def test_the_pod_is_injected_without_a_warning(calls: list[Call], tmp_path: Path
     [container] = yaml.safe_load(done.stdout)["spec"]["containers"]
     environment = {entry["name"]: entry["value"] for entry in container["env"]}
     assert (environment["AWS_ROLE_ARN"], environment["AWS_REGION"]) == (ROLE_ARN, "eu-west-1")
+
+
+@pytest.mark.slow
+def test_the_plugin_is_installed_with_what_it_imports(calls: list[Call]) -> None:
+    """An environment of its own, with an extra that the project has: not every tool of the development."""
+    made = call(calls, "python3", "-m", "venv").arguments[3]
+    installed = call(calls, "pip", "install").arguments[2:]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+    assert made.endswith("/.token-injector")
+    assert installed == [".[ctl]"]
+    assert "ctl" in extras
+    assert [each.arguments for each in calls if each.arguments[:2] == ["make", "venv"]] == []
