@@ -14,7 +14,7 @@ import hcl2
 ROOT = Path(__file__).parents[2] / "examples/terraform"
 MODULES = sorted(path for path in ROOT.iterdir() if path.is_dir())
 _REFERENCE = re.compile(r"\$\{((?:var|local|aws_[a-z_]+)\.[a-z0-9_.]+)\}")
-_TRIMMED = re.compile(r"\$\{trimprefix\(var\.([a-z_]+), \"([^\"]*)\"\)\}")
+_SPLIT = re.compile(r"\$\{split\(\"([^\"]*)\", var\.([a-z_]+)\)\[(\d+)\]\}")
 _ENCODED = re.compile(r"\$\{jsonencode\((.*)\)\}", re.DOTALL)
 
 Block = Mapping[str, Any]
@@ -52,6 +52,6 @@ def _substituted(found: Any, given: Mapping[str, str]) -> Any:
         case list():
             return [_substituted(inner, given) for inner in found]
         case str():
-            text = _TRIMMED.sub(lambda part: given[f"var.{part[1]}"].removeprefix(part[2]), found.strip('"'))
+            text = _SPLIT.sub(lambda part: given[f"var.{part[2]}"].split(part[1])[int(part[3])], found.strip('"'))
             return _REFERENCE.sub(lambda part: given[part[1]], text)
     return found

@@ -8,13 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from policy.trust import cluster_trust_policy, google_trust_policy
 from tests.docs.terraform import MODULES, ROOT, blocks, blocks_in, value
 
 UNIQUE_ID = "112233445566778899001"
 ISSUER = "https://container.googleapis.com/v1/projects/p/locations/europe-west1/clusters/c"
+PROVIDER = f"arn:aws:iam::123456789012:oidc-provider/{ISSUER.removeprefix('https://')}"
 GOOGLE, AWS, CLUSTER_MODE = ROOT / "google", ROOT / "aws", ROOT / "aws-cluster-mode"
+GOOGLE_CLUSTER, AWS_CLUSTER = ROOT / "google-cluster", ROOT / "aws-cluster"
+# What a module makes, and the attributes that no two of a kind may share.
+UNIQUE = {
+    GOOGLE: {
+        "google_service_account.workload": "account_id",
+        "google_service_account_iam_member.workload_identity": "member",
+    },
+    AWS: {"aws_iam_role.workload": "name", "aws_iam_role_policy.read_bucket": "role"},
+    CLUSTER_MODE: {"aws_iam_role.workload": "name"},
+    GOOGLE_CLUSTER: {"google_compute_firewall.webhook": "name"},
+    AWS_CLUSTER: {"aws_iam_openid_connect_provider.cluster": "url"},
+}
 
 
 def default(module: Path, variable: str) -> str:
@@ -42,23 +56,38 @@ def test_google_mode_takes_an_audience() -> None:
 
 
 def test_cluster_mode_trusts_one_kubernetes_service_account() -> None:
-    """The principal is the provider that the module makes, for the issuer and the audience of the policy."""
+    """The principal is the provider that is given, and the conditions are of its issuer."""
     variables = {
-        "var.issuer": ISSUER,
+        "var.provider_arn": PROVIDER,
         "var.namespace": "shop",
         "var.service_account": "orders",
         "var.audience": default(CLUSTER_MODE, "audience"),
     }
     local = {f"local.{name}": value(text, variables) for name, text in blocks(CLUSTER_MODE, "locals")[""].items()}
-    arn = f"arn:aws:iam::123456789012:oidc-provider/{ISSUER.removeprefix('https://')}"
-    given = {**variables, **local, "aws_iam_openid_connect_provider.cluster.arn": arn}
-    provider = blocks(CLUSTER_MODE, "resource")["aws_iam_openid_connect_provider.cluster"]
 
-    assert trust_policy(CLUSTER_MODE, given) == cluster_trust_policy(
+    assert trust_policy(CLUSTER_MODE, {**variables, **local}) == cluster_trust_policy(
         issuer=ISSUER, account_id="123456789012", namespace="shop", service_account="orders"
     )
-    assert value(provider["url"], given) == ISSUER
-    assert provider["client_id_list"] == ["${var.audience}"]
+
+
+def test_the_provider_takes_the_audience_of_the_roles() -> None:
+    """By default it accepts what the roles' policies ask for, of the issuer that is given."""
+    provider = blocks(AWS_CLUSTER, "resource")["aws_iam_openid_connect_provider.cluster"]
+
+    assert value(provider["url"], {"var.issuer": ISSUER}) == ISSUER
+    assert provider["client_id_list"] == "${var.audiences}"
+    [audience] = blocks(AWS_CLUSTER, "variable")["audiences"]["default"]
+    assert value(audience, {}) == default(CLUSTER_MODE, "audience")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+def test_modules_are_used_more_than_once(module: Path) -> None:
+    """A second workload, or a second cluster, makes nothing that is there already: what is unique is a variable's."""
+    resources = blocks(module, "resource")
+
+    assert resources.keys() == UNIQUE[module].keys()
+    for name, attribute in UNIQUE[module].items():
+        assert "${var." in resources[name][attribute] or "${aws_iam_role.workload." in resources[name][attribute], name
 
 
 def test_google_binds_one_kubernetes_service_account() -> None:
@@ -68,21 +97,16 @@ def test_google_binds_one_kubernetes_service_account() -> None:
 
     assert value(binding["role"], {}) == "roles/iam.workloadIdentityUser"
     assert binding["member"].endswith('.svc.id.goog[${var.namespace}/${var.service_account}]"')
-    assert sorted(name.partition(".")[0] for name in resources) == [
-        "google_compute_firewall",
-        "google_service_account",
-        "google_service_account_iam_member",
-    ]
 
 
-def test_the_firewall_rule_is_for_private_clusters_only() -> None:
-    """By default there is none; where there is one it opens the webhook's port to the control plane alone."""
-    rule = blocks(GOOGLE, "resource")["google_compute_firewall.webhook"]
+def test_the_firewall_rule_is_for_the_control_plane_alone() -> None:
+    """It opens the webhook's port, by default the chart's, from the control plane to the nodes."""
+    rule = blocks(GOOGLE_CLUSTER, "resource")["google_compute_firewall.webhook"]
+    values = yaml.safe_load((ROOT.parents[1] / "charts/token-injector/values.yaml").read_text())
 
-    assert blocks(GOOGLE, "variable")["private_cluster"]["default"] in (None, "null")
-    assert rule["count"] == "${var.private_cluster == null ? 0 : 1}"
-    assert rule["source_ranges"] == ["${var.private_cluster.control_plane_cidr}"]
-    assert "optional(number, 8443)" in blocks(GOOGLE, "variable")["private_cluster"]["type"]
+    assert rule["source_ranges"] == ["${var.control_plane_cidr}"]
+    assert rule["target_tags"] == ["${var.node_tag}"]
+    assert blocks(GOOGLE_CLUSTER, "variable")["port"]["default"] == values["webhook"]["port"]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
@@ -105,7 +129,9 @@ def test_the_readme_names_the_modules_and_their_outputs() -> None:
         variables = blocks(ROOT / value(block["source"], {}), "variable")
         required = {name for name, each in variables.items() if "default" not in each}
         assert required <= block.keys() - {"source"} <= variables.keys()
-    assert modules["orders_aws"]["google_service_account_unique_id"] == "${module.orders_google.unique_id}"
+    for name in ("orders", "stock"):
+        assert modules[f"{name}_aws"]["google_service_account_unique_id"] == f"${{module.{name}_google.unique_id}}"
+    assert modules["orders_on_blue"]["provider_arn"] == "${module.blue.provider_arn}"
     outputs = {name for module in MODULES for name in blocks(module, "output")}
-    assert {"email", "role_arn", "unique_id"} == outputs
+    assert {"email", "provider_arn", "role_arn", "unique_id"} == outputs
     assert [name for name in outputs if f"`{name}`" not in readme] == []

@@ -1,17 +1,8 @@
 # The AWS side in cluster mode: a role that one Kubernetes service account of one cluster may assume. No Google service
-# account takes part; each AWS account needs one provider for each cluster.
+# account takes part. The cluster's provider is another module, because it is there once for all roles: ../aws-cluster.
 
 locals {
-  provider = trimprefix(var.issuer, "https://")
-}
-
-# One for a cluster and an account, however many roles trust it.
-resource "aws_iam_openid_connect_provider" "cluster" {
-  url            = var.issuer
-  client_id_list = [var.audience]
-
-  # Google's, as its documentation has it; AWS trusts the issuer's certificate by its public CA.
-  thumbprint_list = ["08745487e891c19e3078c1f2a07e452950ef36f6"]
+  provider = split(":oidc-provider/", var.provider_arn)[1]
 }
 
 resource "aws_iam_role" "workload" {
@@ -24,7 +15,7 @@ resource "aws_iam_role" "workload" {
     Statement = [
       {
         Effect    = "Allow"
-        Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
+        Principal = { Federated = var.provider_arn }
         Action    = "sts:AssumeRoleWithWebIdentity"
         Condition = {
           StringEquals = {

@@ -3,13 +3,13 @@ variable "role_name" {
   type        = string
 }
 
-variable "issuer" {
-  description = "The cluster's OIDC issuer: kubectl get --raw /.well-known/openid-configuration shows it."
+variable "provider_arn" {
+  description = "The IAM OIDC provider of the cluster in the role's account: the output provider_arn of ../aws-cluster."
   type        = string
 
   validation {
-    condition     = can(regex("^https://.*[^/]$", var.issuer))
-    error_message = "Expected https://HOST/PATH without a slash at the end."
+    condition     = can(regex("^arn:[^:]+:iam::[0-9]{12}:oidc-provider/.+$", var.provider_arn))
+    error_message = "Expected arn:aws:iam::ACCOUNT:oidc-provider/HOST/PATH."
   }
 }
 

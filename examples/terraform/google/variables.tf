@@ -28,18 +28,3 @@ variable "service_account" {
   description = "The Kubernetes service account that acts as the Google one."
   type        = string
 }
-
-variable "private_cluster" {
-  description = <<-EOT
-    Only for a private cluster whose webhook listens on a port that its control plane may not reach: the network, the
-    control plane's CIDR block, the network tag of the nodes and the port. Where null, no firewall rule is made: with
-    port 10250 none is needed.
-  EOT
-  type = object({
-    network            = string
-    control_plane_cidr = string
-    node_tag           = string
-    port               = optional(number, 8443)
-  })
-  default = null
-}
