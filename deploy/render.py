@@ -21,7 +21,8 @@ _HEADER = """\
 # token-injector with the chart's default values, for kubectl and kustomize. Written by `make manifests` from
 # charts/token-injector, where every value is explained.
 #
-#   kubectl apply -f deploy/token-injector.yaml
+# Images are not published: put your own in by an overlay (docs/operations.md, "Without Helm").
+#   kubectl apply -k overlay
 #   kubectl -n token-injector rollout status deployment/token-injector-webhook
 #
 # Upgrade: a Job cannot be changed, so remove the finished one first:
