@@ -73,6 +73,7 @@ WRONG = {
     ),
     "a role policy without rules": ({"rolePolicy": {"shop": ["*"]}}, "'rules'"),
     "a rule without roles": ({"rolePolicy": {"rules": [{"name": "a", "namespaces": ["a"]}]}}, "/rolePolicy/rules/0"),
+    "a role policy whose list of rules is empty": ({"rolePolicy": {"rules": []}}, "/rolePolicy/rules"),
     "a selector that Kubernetes does not know": (
         {"selectors": {"objectExpressions": [{"key": "a", "operator": "Equals"}]}},
         "/selectors/objectExpressions/0/operator",
