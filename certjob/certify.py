@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 
 from certjob.certificates import Issued, Source, certificates_pem, issue_authority, issue_leaf, key_pem
-from certjob.checks import authority_fault, dates_fault, days_left
+from certjob.checks import authority_fault, dates_fault, days_left, server_name_fault
 from certjob.decide import Decision, Keep, Present, RenewLeaf, RotateCA, Unusable, Wanted, decide, leaf_fault, usable
 from certjob.errors import FileAccessError
 from certjob.files import locked, read, write
@@ -83,8 +83,11 @@ def certify(request: Request, *, now: datetime, source: Source) -> Outcome:
     )
 
 
-def inspect(directory: Path, *, now: datetime, warn_days: int) -> Inspection:
-    """What is served and trusted, and what is wrong with it or will be within `warn_days`. Raises CertjobError."""
+def inspect(directory: Path, *, now: datetime, warn_days: int, server_name: str = "") -> Inspection:
+    """What is served and trusted, and what is wrong with it or will be within `warn_days`. Raises CertjobError.
+
+    Without a server's name any will do.
+    """
     if not directory.is_dir():
         what = "is no folder" if directory.exists() else "no such folder"
         raise FileAccessError(f"{directory}: {what}; token-injector-certs certify --output-dir DIR makes it")
@@ -97,6 +100,8 @@ def inspect(directory: Path, *, now: datetime, warn_days: int) -> Inspection:
     findings = [f"the CA in {CA_CERT} {fault}" for fault in faults if fault]
     served = leaf_fault(present, authority, None, now)
     findings += [served] if served else []
+    unnamed = server_name_fault(leaf, server_name) if leaf and server_name else None
+    findings += [f"{TLS_CERT} {unnamed}"] if unnamed else []
     for what, certificate in ((TLS_CERT, leaf), (f"the CA in {CA_CERT}", authority)):
         if certificate and not dates_fault(certificate, now) and days_left(certificate, now) < warn_days:
             findings.append(f"{what} ends in {days_left(certificate, now)} days")

@@ -76,6 +76,12 @@ def names_fault(leaf: x509.Certificate, wanted: Names) -> str | None:
     return " and ".join(differences) or None
 
 
+def server_name_fault(leaf: x509.Certificate, server_name: str) -> str | None:
+    """Whether a client that asks for this name would refuse the leaf; a wildcard stands for one label, the first."""
+    _, _, parent = server_name.partition(".")
+    return None if {server_name, f"*.{parent}"} & set(names_of(leaf).dns) else f"does not name {server_name}"
+
+
 def days_left(certificate: x509.Certificate, now: datetime) -> int:
     """Whole days until the certificate ends; below zero once it has."""
     return (certificate.not_valid_after_utc - now) // timedelta(days=1)

@@ -24,10 +24,10 @@ from certjob.cluster.write import Making
 from certjob.decide import Wanted
 from certjob.errors import CertjobError
 from certjob.flags import build_parser, misplaced
-from certjob.names import common_name, serving_names
+from certjob.names import common_name, server_name, serving_names
 from certjob.report import inspection_json, inspection_text, outcome_json, outcome_text
 from contract import exit_codes
-from contract.server import CONFIGURATION
+from contract.server import CONFIGURATION, NAMESPACE, SERVICE
 from kube.client import Client
 from kube.config import Connection, from_kubeconfig, in_cluster
 from kube.errors import ConflictError, ConnectionConfigError, KubeError, UnavailableError
@@ -77,7 +77,8 @@ def _certify(arguments: argparse.Namespace, now: datetime) -> int:
 
 
 def _check(arguments: argparse.Namespace, now: datetime) -> int:
-    inspection = inspect(arguments.directory, now=now, warn_days=arguments.warn_days)
+    asked = _server_name(arguments) if arguments.service or arguments.namespace else ""
+    inspection = inspect(arguments.directory, now=now, warn_days=arguments.warn_days, server_name=asked)
     text = inspection_text(inspection, directory=arguments.directory, now=now)
     _print(arguments, inspection_json(inspection, now=now), text)
     return exit_codes.DENIED if inspection.findings else exit_codes.OK
@@ -120,11 +121,23 @@ def _check_cluster(arguments: argparse.Namespace) -> int:
     return exit_codes.DENIED if found else exit_codes.OK
 
 
+def _service(arguments: argparse.Namespace) -> tuple[str, str]:
+    """Name and namespace. Raises NameFormError."""
+    service, namespace = arguments.service or SERVICE, arguments.namespace or NAMESPACE
+    serving_names(service=service, namespace=namespace)  # raises for what is no name
+    return service, namespace
+
+
+def _server_name(arguments: argparse.Namespace) -> str:
+    service, namespace = _service(arguments)
+    return server_name(service=service, namespace=namespace)
+
+
 def _target(arguments: argparse.Namespace) -> cluster_target.Target:
-    serving_names(service=arguments.service, namespace=arguments.namespace)  # raises for what is no name
+    service, namespace = _service(arguments)
     target = cluster_target.Target(
-        service=arguments.service,
-        namespace=arguments.namespace,
+        service=service,
+        namespace=namespace,
         secret=arguments.secret,
         ca_secret=arguments.ca_secret or f"{arguments.secret}-ca",
         configuration=arguments.webhook_configuration or CONFIGURATION,
@@ -134,7 +147,7 @@ def _target(arguments: argparse.Namespace) -> cluster_target.Target:
 
 
 def _making(arguments: argparse.Namespace) -> Making:
-    service, namespace = arguments.service, arguments.namespace
+    service, namespace = _service(arguments)
     return Making(
         names=serving_names(service=service, namespace=namespace, sans=arguments.san),
         common_name=common_name(service=service, namespace=namespace),

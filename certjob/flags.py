@@ -41,11 +41,13 @@ is somebody else's and was left alone; 32 the API server did not answer within -
 new certificate within --timeout. After 32 and 33 run again: it goes on where it stopped
 """
 _CHECK_EXAMPLE = """\
-With --dir it looks at files, else at the cluster: what the Secret holds, what the configuration trusts, and what each
-replica serves, by a TLS handshake.
+With --dir it looks at files; with --service or --namespace beside it, whether they are for the name by which the API
+server calls that Service. Else it looks at the cluster: what the Secret holds, what the configuration trusts, and what
+each replica serves, by a TLS handshake.
 
 examples:
   token-injector-certs check --dir=/etc/webhook/certs --warn-days=30 -o json
+  token-injector-certs check --dir=certs --service=admission-webhook-svc --namespace=webhook
   token-injector-certs check -s admission-webhook-svc -n webhook -t webhook-certs -k ~/.kube/config
 
 exit codes: 0 good; 1 something is wrong or ends within --warn-days; 2 a flag, folder, file, object or permission is
@@ -158,8 +160,8 @@ def _add_command(
 
 def _add_names(command: argparse.ArgumentParser) -> None:
     """Which objects are meant; the short forms are the seed's."""
-    command.add_argument("-s", "--service", default=SERVICE, help="the webhook's Service (default %(default)s)")
-    command.add_argument("-n", "--namespace", default=NAMESPACE, help="its namespace (default %(default)s)")
+    command.add_argument("-s", "--service", help=f"the webhook's Service (default {SERVICE})")
+    command.add_argument("-n", "--namespace", help=f"its namespace (default {NAMESPACE})")
     command.add_argument("-t", "--secret", default=SECRET, help="the serving Secret (default %(default)s)")
     command.add_argument(
         "--ca-secret", metavar="NAME", help="the Secret of the CA and its key; check never reads it (default SECRET-ca)"

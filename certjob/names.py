@@ -50,9 +50,14 @@ def serving_names(*, service: str, namespace: str, sans: Sequence[str] = ()) -> 
     return Names(dns=tuple(dns), ips=tuple(ips))
 
 
+def server_name(*, service: str, namespace: str) -> str:
+    """The one of them that the API server asks for."""
+    return f"{service}.{namespace}.svc"
+
+
 def common_name(*, service: str, namespace: str) -> str:
     """The name for people's eyes; clients look at the SANs only, so it may be cut."""
-    return f"{service}.{namespace}.svc"[:COMMON_NAME_LONGEST].rstrip(".-")
+    return server_name(service=service, namespace=namespace)[:COMMON_NAME_LONGEST].rstrip(".-")
 
 
 def _parse_san(san: str) -> str | IPAddress:

@@ -8,8 +8,16 @@ from datetime import datetime
 
 from cryptography import x509
 
-from certjob.certificates import names_of, subject_of
-from certjob.checks import age_fault, chain_fault, dates_fault, days_left, key_fault, usage_fault
+from certjob.certificates import subject_of
+from certjob.checks import (
+    age_fault,
+    chain_fault,
+    dates_fault,
+    days_left,
+    key_fault,
+    server_name_fault,
+    usage_fault,
+)
 from certjob.cluster.configuration import Entry
 from certjob.cluster.endpoints import Endpoint
 from certjob.cluster.observed import Answer, Observed, Silent
@@ -43,8 +51,9 @@ def _of_secret(observed: Observed, now: datetime, warn_days: int) -> Iterator[st
         yield key.reason if called in key.reason else f"{called}: {key.reason}"
     elif key_fault(leaf, key):
         yield f"{called}: {TLS_CERT} and {TLS_KEY} do not belong together"
-    if observed.target.server_name not in names_of(leaf).dns:
-        yield f"{called}: {TLS_CERT} does not name {observed.target.server_name}"
+    unnamed = server_name_fault(leaf, observed.target.server_name)
+    if unnamed:
+        yield f"{called}: {TLS_CERT} {unnamed}"
     fault = usage_fault(leaf) or dates_fault(leaf, now) or age_fault(leaf, now)
     if fault:
         yield f"{called}: {TLS_CERT} {fault}"

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from certjob.errors import NameFormError
+from certjob.names import server_name
 
 # RFC 1123, as Kubernetes has it for the names of objects; a / in one would lead to another path.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -26,7 +27,7 @@ class Target:
     @property
     def server_name(self) -> str:
         """The name by which the API server calls the webhook, and which it wants to find in the certificate."""
-        return f"{self.service}.{self.namespace}.svc"
+        return server_name(service=self.service, namespace=self.namespace)
 
     @property
     def secrets_path(self) -> str:

@@ -119,6 +119,25 @@ def test_check_finds_a_pair_that_does_not_fit(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
+    ("san", "is_named"),
+    [("hook.shop.svc", True), ("*.shop.svc", True), ("*.svc", False), ("*.hook.shop.svc", False)],
+)
+def test_check_asks_for_the_service_that_is_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], san: str, *, is_named: bool
+) -> None:
+    """As the API server does: SERVICE.NAMESPACE.svc, or a wildcard in its first label; without a Service any name."""
+    main(["certify", f"--output-dir={tmp_path}", f"--san={san}"])
+    capsys.readouterr()
+
+    code = main(["check", f"--dir={tmp_path}", "--service=hook", "--namespace=shop"])
+
+    assert code == (exit_codes.OK if is_named else exit_codes.DENIED)
+    assert ("PROBLEM: tls.crt does not name hook.shop.svc" in capsys.readouterr().out) is not is_named
+    assert main(["check", f"--dir={tmp_path}"]) == exit_codes.OK
+    assert main(["check", f"--dir={tmp_path}", "--service=admission-webhook-svc"]) == exit_codes.OK
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["certify"], "give --output-dir DIR"),
@@ -137,6 +156,7 @@ def test_check_finds_a_pair_that_does_not_fit(tmp_path: Path, capsys: pytest.Cap
         (["certify", "--output-dir=DIR", "--ca-lifetime=999y"], "for example 90d"),
         (["certify", "--output-dir=DIR", "--san=https://a"], "--san 'https://a' is not valid"),
         (["certify", "--output-dir=DIR", "--service=A"], "--service 'A' is not valid"),
+        (["check", "--dir=DIR", "--namespace=A"], "--namespace 'A' is not valid"),
         (["check", "--dir=DIR/none"], "no such folder"),
         (["check", "--output-dir=/dev/null"], "/dev/null: is no folder"),
         (["check"], "--dir"),

@@ -112,7 +112,7 @@ def test_the_cert_jobs_arguments_parse(case: ChartCase) -> None:
 
 @pytest.mark.parametrize("case", FILE_CASES)
 def test_without_a_cert_job_the_test_looks_at_the_files(case: ChartCase) -> None:
-    """`helm test` checks the mounted certificate against its CA, with no permission at all."""
+    """`helm test` checks the mounted certificate against its CA and the Service, with no permission at all."""
     ((_, pod),) = [found for found in pod_templates(case.expected) if found[0] == "Pod"]
     (source, *more) = pod["spec"]["volumes"][0]["projected"]["sources"]
     files = {item["path"] for item in source["secret"]["items"]}
@@ -120,6 +120,10 @@ def test_without_a_cert_job_the_test_looks_at_the_files(case: ChartCase) -> None
         (ca,) = [m for m in of_kind(case.expected, "ConfigMap") if m["metadata"]["name"] == extra["configMap"]["name"]]
         files |= set(ca["data"])
 
-    assert str(parsed_by_certs(pod).directory) == pod["spec"]["containers"][0]["volumeMounts"][0]["mountPath"]
+    (service,) = of_kind(case.expected, "Service")
+    arguments = parsed_by_certs(pod)
+    assert str(arguments.directory) == pod["spec"]["containers"][0]["volumeMounts"][0]["mountPath"]
+    assert arguments.service == service["metadata"]["name"]
+    assert arguments.namespace == service["metadata"]["namespace"]
     assert files == {"tls.crt", "tls.key", "ca.crt"}
     assert pod["spec"]["automountServiceAccountToken"] is False
