@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 
 from webhook import values
-from webhook.flags import SETTINGS, Setting
+from webhook.flags import LOG_LEVELS, SETTINGS, Setting, kubelet_version_floor, log_level, optional
 
 CHART = Path(__file__).resolve().parent / "token-injector"
 # Flags that the chart gives itself: from its own values, or never, because they make no sense in a cluster.
@@ -33,6 +33,32 @@ GIVEN_BY_CHART = frozenset(
         "kubeconfig",
     }
 )
+# What each parser takes, for Go's regular expressions, which know no lookahead. Not environment_entry: Helm's refusal
+# would repeat what may be secret.
+_PATTERNS = {
+    values.audience: values.AUDIENCE.pattern,
+    values.quantity: values.QUANTITY.pattern,
+    values.quantity_or_none: f"(none|{values.QUANTITY.pattern})?",
+    values.region: values.REGION.pattern,
+    values.secret_name: values.DNS_SUBDOMAIN.pattern,
+    values.session_name_template: rf"([^{{}}]|\{{({'|'.join(sorted(values.SESSION_NAME_PLACEHOLDERS))})\}})+",
+    values.sts_regional_endpoints: "regional|legacy|true|false",
+    values.token_file: r"([A-Za-z0-9_-]|\.[A-Za-z0-9_-])[A-Za-z0-9_.-]*",
+    values.volume_name: values.DNS_LABEL.pattern,
+    values.volume_path: r"(/([^/:$\s.]|\.[^/:$\s.]|\.\.[^/:$\s])[^/:$\s]*)+",
+    kubelet_version_floor: f"auto|{values.VERSION.pattern}",
+}
+_FORMS: dict[Any, dict[str, Any]] = {
+    log_level: {"enum": list(LOG_LEVELS)},
+    values.boolean: {"type": "boolean"},
+    values.token_expiration: {
+        "type": "integer",
+        "minimum": values.TOKEN_EXPIRATION_MIN,
+        "maximum": values.TOKEN_EXPIRATION_MAX,
+    },
+    **{parse: {"type": "string", "pattern": f"^({pattern})$"} for parse, pattern in _PATTERNS.items()},
+}
+_FORMS[values.token_file]["maxLength"] = 253
 _BLOCK = re.compile(r"(<!-- generated: values -->\n).*?(<!-- end -->)", re.DOTALL)
 _KEY = re.compile(r"( *)([A-Za-z][A-Za-z-]*):")
 _MARK = "# -- "
@@ -57,11 +83,15 @@ def _property(setting: Setting) -> dict[str, Any]:
 
 
 def _form(parse: Any) -> dict[str, Any]:
-    """A value's type, as its parser's annotation says it; what is finer, the webhook says at its start."""
+    """A value's form: the table's, or as its parser's annotation says it."""
+    if parse in _FORMS:
+        return _FORMS[parse]
     bounds = parse.keywords if isinstance(parse, partial) else {}
-    returned = get_type_hints(parse.func if isinstance(parse, partial) else parse).get("return")
-    if parse is values.boolean:
-        return {"type": "boolean"}
+    func = parse.func if isinstance(parse, partial) else parse
+    if func is optional:
+        inner = _form(bounds["parse"])
+        return {**inner, "pattern": f"^$|{inner['pattern']}"}
+    returned = get_type_hints(func).get("return")
     if returned is int:
         names = {"least": "minimum", "most": "maximum"}
         return {"type": "integer", **{names[key]: value for key, value in bounds.items() if key in names}}

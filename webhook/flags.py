@@ -51,22 +51,23 @@ def _text(text: str) -> str:
     return text
 
 
-def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    return lambda text: parse(text) if text else None
+def optional(text: str, parse: Callable[[str], Any]) -> Any:
+    """None for an empty text."""
+    return parse(text) if text else None
 
 
 def _number(least: int, most: int, unit: str) -> Callable[[str], int]:
     return partial(values.whole_number, least=least, most=most, unit=unit)
 
 
-def _log_level(text: str) -> str:
+def log_level(text: str) -> str:
     """The seed's levels (logrus), any case."""
-    if text.lower() not in {"trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"}:
+    if text.lower() not in LOG_LEVELS:
         raise ValueError("expected debug, info, warning, error, fatal or panic")
     return text.lower()
 
 
-def _floor(text: str) -> tuple[int, int] | None:
+def kubelet_version_floor(text: str) -> tuple[int, int] | None:
     """None for auto."""
     return None if text == "auto" else values.kubernetes_version(text)
 
@@ -75,11 +76,13 @@ def _floor(text: str) -> tuple[int, int] | None:
 # etcd's 1.5 MiB an object, doubled): two of them and the rest of the review are less than 7 MiB.
 MAX_BODY_BYTES = 7 * 1024 * 1024
 
+LOG_LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "fatal", "panic")
+
 GLOBAL_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "log-level",
         "warning",
-        _log_level,
+        log_level,
         "LEVEL",
         "debug, info, warning, error, fatal or panic; reviews are logged at every level",
         env=LOG_LEVEL,
@@ -144,7 +147,7 @@ _INJECTED = (
     Setting(
         "kubelet-version-floor",
         "auto",
-        _floor,
+        kubelet_version_floor,
         "VERSION",
         "the oldest kubelet of the cluster, for example 1.28; auto is the lowest among its nodes, or the API server's "
         "minor less 3 where nodes may not be read, or 1.33 without an API server",
@@ -178,7 +181,7 @@ _DECIDED = (
         "SECONDS",
         "life of a cluster mode token; Google fixes its own at 3600",
     ),
-    Setting("region", "", _optional(values.region), "REGION", "AWS_REGION and AWS_DEFAULT_REGION"),
+    Setting("region", "", partial(optional, parse=values.region), "REGION", "AWS_REGION and AWS_DEFAULT_REGION"),
     Setting(
         "sts-regional-endpoints",
         "regional",
@@ -189,7 +192,7 @@ _DECIDED = (
     Setting(
         "session-name",
         "",
-        _optional(values.session_name_template),
+        partial(optional, parse=values.session_name_template),
         "TEMPLATE",
         "of {namespace}, {serviceaccount}, {cluster}; where empty, token-injector-webhook- and 16 letters",
     ),

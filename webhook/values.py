@@ -18,19 +18,19 @@ StsRegionalEndpoints = Literal["regional", "legacy"]
 # Partitions: aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-eusc, … Role names: IAM's CreateRole, 64 characters
 # after a path of printable ASCII; without the colon that IAM would take, as it means two ARNs in one value.
 _ROLE_ARN = re.compile(r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/([!-9;-~]{1,510}/)?[A-Za-z0-9_+=,.@-]{1,64}")
-_AUDIENCE = re.compile(r"[\x21-\x7e]{1,255}")
+AUDIENCE = re.compile(r"[\x21-\x7e]{1,255}")
 # eu-west-1, us-gov-east-1, cn-north-1, us-iso-east-1, eusc-de-east-1
-_REGION = re.compile(r"[a-z]{2,5}(-[a-z]+){1,3}-[0-9]{1,2}")
+REGION = re.compile(r"[a-z]{2,5}(-[a-z]+){1,3}-[0-9]{1,2}")
 # Kubernetes' resource.Quantity without exponents, which nobody writes for these.
-_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?")
+QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?")
 _SUFFIXES = {"m": Decimal("0.001"), "": Decimal(1)} | {
     suffix: Decimal(size)
     for suffix, size in {"k": 10**3, "Ki": 2**10, "M": 10**6, "Mi": 2**20, "G": 10**9, "Gi": 2**30}.items()
 }
-_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_VERSION = re.compile(r"v?([0-9]{1,3})\.([0-9]{1,3})([.+-].*)?")
+VERSION = re.compile(r"v?([0-9]{1,3})\.([0-9]{1,3})([.+-].*)?")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 SESSION_NAME_PLACEHOLDERS = frozenset({"namespace", "serviceaccount", "cluster"})
@@ -53,7 +53,7 @@ def role_arn(text: str) -> str:
 
 def audience(text: str) -> str:
     """A token's audience: Google and Kubernetes take any string; ours has to survive a query and a policy."""
-    if not _AUDIENCE.fullmatch(text):
+    if not AUDIENCE.fullmatch(text):
         raise ValueError("expected 1 to 255 printable ASCII characters without spaces")
     return text
 
@@ -72,7 +72,7 @@ def whole_number(text: str, least: int, most: int, unit: str) -> int:
 
 def region(text: str) -> str:
     """An AWS region's name by its form; new regions appear more often than releases of ours."""
-    if not _REGION.fullmatch(text):
+    if not REGION.fullmatch(text):
         raise ValueError("expected an AWS region, for example eu-west-1")
     return text
 
@@ -103,7 +103,7 @@ def session_name_template(text: str) -> str:
 def container_names(text: str) -> frozenset[str]:
     """Names separated by commas; blanks around them and an empty list are allowed, as EKS does."""
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
-    if not all(_DNS_LABEL.fullmatch(name) for name in names):
+    if not all(DNS_LABEL.fullmatch(name) for name in names):
         raise ValueError("expected container names, separated by commas")
     return names
 
@@ -128,7 +128,7 @@ def token_file(text: str) -> str:
 
 def quantity(text: str) -> str:
     """A Kubernetes quantity, kept as written."""
-    if not _QUANTITY.fullmatch(text):
+    if not QUANTITY.fullmatch(text):
         raise ValueError("expected a Kubernetes quantity, for example 5m or 16Mi")
     return text
 
@@ -151,14 +151,14 @@ def quantity_or_none(text: str) -> str | None:
 
 def volume_name(text: str) -> str:
     """A volume's name: a DNS label."""
-    if not _DNS_LABEL.fullmatch(text):
+    if not DNS_LABEL.fullmatch(text):
         raise ValueError("expected a volume name of lower case letters, digits and -, at most 63 characters")
     return text
 
 
 def secret_name(text: str) -> str:
     """A Secret's name: a DNS subdomain."""
-    if not _DNS_SUBDOMAIN.fullmatch(text):
+    if not DNS_SUBDOMAIN.fullmatch(text):
         raise ValueError("expected the name of a Secret")
     return text
 
@@ -173,7 +173,7 @@ def environment_entry(text: str) -> tuple[str, str]:
 
 def kubernetes_version(text: str) -> tuple[int, int]:
     """Major and minor of a Kubernetes version; 1.33, v1.33.4-gke.100."""
-    found = _VERSION.fullmatch(text)
+    found = VERSION.fullmatch(text)
     if not found:
         raise ValueError("expected a Kubernetes version, for example 1.33")
     return int(found[1]), int(found[2])

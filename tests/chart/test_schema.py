@@ -7,7 +7,7 @@ import kubernetes_validate
 import pytest
 
 from charts.generate import GIVEN_BY_CHART
-from tests.chart.charts import CHART, KUBERNETES, template, with_values
+from tests.chart.charts import CHART, KUBERNETES, of_kind, template, with_values
 from webhook.flags import SETTINGS
 
 WRONG = {
@@ -15,6 +15,8 @@ WRONG = {
     "an unknown key of the webhook": ({"webhook": {"hostNetwork": True}}, "hostNetwork"),
     "no replica": ({"webhook": {"replicas": 0}}, "/webhook/replicas"),
     "a port out of range": ({"webhook": {"port": 65536}}, "/webhook/port"),
+    "a port that only root may listen on": ({"webhook": {"port": 443}}, "/webhook/port"),
+    "a telemetry port that only root may listen on": ({"webhook": {"telemetryPort": 80}}, "/webhook/telemetryPort"),
     "a port in quotes": ({"webhook": {"port": "8443"}}, "/webhook/port"),
     "a missing port": ({"webhook": {"port": None}}, "port"),
     "another failure policy": ({"webhook": {"failurePolicy": "fail"}}, "/webhook/failurePolicy"),
@@ -61,6 +63,12 @@ WRONG = {
         {"certs": {"job": {"extraArgs": ["--lifetime=90d", "--rotate-ca"]}}},
         "/certs/job/extraArgs/1",
     ),
+    "a repository with its tag": ({"image": {"repository": "x/y:1"}}, "/image/repository"),
+    "a repository with a port and its tag": (
+        {"injector": {"image": {"repository": "host:5000/x:1"}}},
+        "/injector/image/repository",
+    ),
+    "a repository with its digest": ({"image": {"repository": "x@sha256:12"}}, "/image/repository"),
     "a digest that is none": ({"image": {"digest": "sha256:12"}}, "/image/digest"),
     "a tag with a colon": ({"image": {"tag": "a:b"}}, "/image/tag"),
     "our label on our pods": (
@@ -111,6 +119,17 @@ def test_what_looks_like_a_number_stays_a_text(mode: str) -> None:
     for manifest in numbered:
         assert manifest["metadata"].get("namespace", "123") == "123"
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize(
+    "repository", ["host:5000/x", "host.example:5000/a/b_c/d-e", "x", "localhost/x", "eu.gcr.io/p/q__r", "HOST/x"]
+)
+def test_registries_with_and_without_a_port(repository: str) -> None:
+    """A colon before a slash is the registry's port; the chart's tag comes behind."""
+    (deployment,) = of_kind(template({"image": {"repository": repository, "tag": "1"}}), "Deployment")
+
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"{repository}:1"
 
 
 def test_as_a_part_of_another_chart() -> None:
