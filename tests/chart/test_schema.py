@@ -101,6 +101,63 @@ def test_wrong_values_are_refused(values: dict[str, Any], named: str) -> None:
     assert named in finished.stderr
 
 
+EMPTY = ["webhook.settings", "webhook.extraEnv", "webhook.resources", "webhook.affinity", "names", "imagePullSecrets"]
+EMPTY += [
+    "rolePolicy",
+    "podLabels",
+    "selectors.excludedNamespaces",
+    "certs.certManager.issuerRef",
+    "certs.job.extraArgs",
+]
+NEEDED = ["image", "injector", "injector.image", "webhook", "selectors", "certs", "certs.job", "networkPolicy"]
+
+
+@pytest.mark.parametrize("key", EMPTY)
+def test_a_key_without_a_value_is_an_empty_one(key: str) -> None:
+    """YAML's `settings:` with nothing behind it is null, which Helm takes for: without the default."""
+    assert template({}, f"--set={key}=null")
+
+
+def test_notes_without_settings() -> None:
+    """What is printed at the end is rendered with the rest."""
+    finished = with_values({"webhook": {"settings": None}}, "install", "token-injector", str(CHART), "--dry-run=client")
+
+    assert finished.returncode == 0, finished.stderr
+    assert "Kubelet version floor: auto" in finished.stdout
+
+
+@pytest.mark.parametrize("key", NEEDED)
+def test_a_part_that_is_needed_cannot_be_null(key: str) -> None:
+    """The schema names it, before a template falls over it."""
+    finished = with_values({}, "template", "token-injector", str(CHART), f"--set={key}=null")
+
+    assert finished.returncode != 0
+    assert f"'{key.rpartition('.')[2]}'" in finished.stderr
+    assert "nil" not in finished.stderr
+
+
+UNUSED = {
+    "certs.existingSecret.name": ("existingSecret", {"existingSecret": {"name": "webhook-tls"}}),
+    "certs.existingSecret.caBundle": (
+        "existingSecret",
+        {"mode": "certManager", "existingSecret": {"caBundle": "-----BEGIN CERTIFICATE-----"}},
+    ),
+    "certs.certManager.issuerRef": ("certManager", {"certManager": {"issuerRef": {"name": "ours"}}}),
+}
+
+
+@pytest.mark.parametrize(("key", "needed", "certs"), [(key, *row) for key, row in UNUSED.items()], ids=UNUSED)
+def test_a_certificate_that_no_one_would_use_is_refused(key: str, needed: str, certs: dict[str, Any]) -> None:
+    """Who names a Secret or an issuer means it; without the mode it would do nothing."""
+    finished = with_values({"certs": certs}, "template", "token-injector", str(CHART))
+
+    assert finished.returncode != 0
+    mode = certs.get("mode", "job")
+    assert (
+        f"{key} is set, and certs.mode is {mode}, which does not use it: set certs.mode to {needed}" in finished.stderr
+    )
+
+
 def test_two_listeners_on_one_port_are_refused() -> None:
     """What a schema cannot say, the template does, and names both keys."""
     finished = with_values({"webhook": {"port": 9090}}, "template", "token-injector", str(CHART))
@@ -112,8 +169,8 @@ def test_two_listeners_on_one_port_are_refused() -> None:
 @pytest.mark.parametrize("mode", ["job", "existingSecret"])
 def test_what_looks_like_a_number_stays_a_text(mode: str) -> None:
     """A namespace, a Secret and a class may be named 123."""
-    given = {"name": "123", "caBundle": "-----BEGIN CERTIFICATE-----"}
-    values = {"priorityClassName": "123", "certs": {"mode": mode, "existingSecret": given}}
+    given = {"existingSecret": {"name": "123", "caBundle": "-----BEGIN CERTIFICATE-----"}}
+    values = {"priorityClassName": "123", "certs": {"mode": mode, **(given if mode == "existingSecret" else {})}}
     numbered = template(values, "--namespace", "123")
 
     for manifest in numbered:

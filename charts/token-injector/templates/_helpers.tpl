@@ -24,7 +24,7 @@
   "certsJob" "-certs"
   "rolePolicy" "-role-policy" -}}
 {{- if not (hasKey $suffixes $key) -}}{{- fail (printf "the chart has no name %q" $key) -}}{{- end -}}
-{{- index $root.Values.names $key | default (printf "%s%s" (include "token-injector.fullname" $root) (get $suffixes $key)) -}}
+{{- index ($root.Values.names | default dict) $key | default (printf "%s%s" (include "token-injector.fullname" $root) (get $suffixes $key)) -}}
 {{- end -}}
 
 {{/* The Secret that the webhook mounts, in every certs.mode. */}}
