@@ -151,7 +151,7 @@ def test_no_job_is_a_hook_and_none_is_retried_for_ever() -> None:
     (job,) = of_kind(rendered, "Job")
     (cron_job,) = of_kind(rendered, "CronJob")
 
-    assert [(hook["kind"], hook["metadata"]["annotations"]["helm.sh/hook"]) for hook in hooks] == [("Pod", "test")]
+    assert {(hook["kind"], hook["metadata"]["annotations"]["helm.sh/hook"]) for hook in hooks} == {("Pod", "test")}
     assert job["metadata"]["name"] == "token-injector-certs-1"
     assert job["spec"] == cron_job["spec"]["jobTemplate"]["spec"]
     assert job["spec"]["backoffLimit"] > 0

@@ -5,8 +5,9 @@ import argparse
 import pytest
 
 import certjob.flags
+from contract.pod import LAUNCHER
 from contract.server import CERTIFICATE_DIR, TLS_CERT, TLS_KEY
-from tests.chart.charts import CASES, ChartCase, Manifest, arguments_of, case, of_kind, pod_templates
+from tests.chart.charts import CASES, ChartCase, Manifest, arguments_of, case, of_kind, pod_templates, template
 from webhook import cli
 from webhook.flags import SETTINGS
 from webhook.settings import ServerSettings, Settings, check_server, parse_settings
@@ -84,6 +85,12 @@ def test_a_role_policy_is_mounted_where_the_flag_looks() -> None:
     assert not [argument for argument in arguments_of(deployment_pod(case("defaults"))) if "role-policy" in argument]
 
 
+def runs(pod: Manifest) -> str:
+    """The name of the pod's only container."""
+    (container,) = pod["spec"]["containers"]
+    return str(container["name"])
+
+
 def parsed_by_certs(pod: Manifest) -> argparse.Namespace:
     """The cert job's view of a pod's arguments."""
     return certjob.flags.build_parser().parse_args(arguments_of(pod))
@@ -95,7 +102,7 @@ def test_the_cert_jobs_arguments_parse(case: ChartCase) -> None:
     (service,) = of_kind(case.expected, "Service")
     (configuration,) = of_kind(case.expected, "MutatingWebhookConfiguration")
     mounted = deployment_pod(case)["spec"]["volumes"][0]["secret"]["secretName"]
-    pods = [(kind, pod) for kind, pod in pod_templates(case.expected) if kind != "Deployment"]
+    pods = [found for found in pod_templates(case.expected) if runs(found[1]) in {"certs", "check"}]
 
     assert {kind for kind, _ in pods} == {"Job", "CronJob", "Pod"}
     for kind, pod in pods:
@@ -113,7 +120,7 @@ def test_the_cert_jobs_arguments_parse(case: ChartCase) -> None:
 @pytest.mark.parametrize("case", FILE_CASES)
 def test_without_a_cert_job_the_test_looks_at_the_files(case: ChartCase) -> None:
     """`helm test` checks the mounted certificate against its CA and the Service, with no permission at all."""
-    ((_, pod),) = [found for found in pod_templates(case.expected) if found[0] == "Pod"]
+    (pod,) = [pod for _, pod in pod_templates(case.expected) if runs(pod) == "check"]
     (source, *more) = pod["spec"]["volumes"][0]["projected"]["sources"]
     files = {item["path"] for item in source["secret"]["items"]}
     for extra in more:
@@ -127,3 +134,23 @@ def test_without_a_cert_job_the_test_looks_at_the_files(case: ChartCase) -> None
     assert arguments.namespace == service["metadata"]["namespace"]
     assert files == {"tls.crt", "tls.key", "ca.crt"}
     assert pod["spec"]["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_injected_image_is_tried(case: ChartCase) -> None:
+    """`helm test` runs the launcher of the very image that the webhook injects, by the same pull policy."""
+    (pod,) = [pod for _, pod in pod_templates(case.expected) if runs(pod) == "injector"]
+    settings, _ = settings_of(deployment_pod(case))
+    (container,) = pod["spec"]["containers"]
+
+    assert (container["command"], container["args"]) == ([LAUNCHER], ["--version"])
+    assert container["image"] == settings.image
+    assert container["imagePullPolicy"] == settings.pull_policy
+    assert pod["spec"].get("imagePullSecrets") == deployment_pod(case)["spec"].get("imagePullSecrets")
+
+
+def test_without_an_injected_container_no_image_is_tried() -> None:
+    """In cluster mode nobody needs the image, and it may not be there."""
+    rendered = template({"webhook": {"settings": {"mode": "cluster"}}})
+
+    assert [pod["metadata"]["name"] for pod in of_kind(rendered, "Pod")] == ["token-injector-check"]

@@ -118,14 +118,6 @@ def test_a_key_without_a_value_is_an_empty_one(key: str) -> None:
     assert template({}, f"--set={key}=null")
 
 
-def test_notes_without_settings() -> None:
-    """What is printed at the end is rendered with the rest."""
-    finished = with_values({"webhook": {"settings": None}}, "install", "token-injector", str(CHART), "--dry-run=client")
-
-    assert finished.returncode == 0, finished.stderr
-    assert "Kubelet version floor: auto" in finished.stdout
-
-
 @pytest.mark.parametrize("key", NEEDED)
 def test_a_part_that_is_needed_cannot_be_null(key: str) -> None:
     """The schema names it, before a template falls over it."""

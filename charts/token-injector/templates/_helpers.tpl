@@ -100,10 +100,10 @@ securityContext:
     type: RuntimeDefault
 {{- end -}}
 
-{{/* What every container of the release has. */}}
+{{/* Called with (list . IMAGE PULL-POLICY): what every container of the release has. */}}
 {{- define "token-injector.container" -}}
-image: {{ include "token-injector.image" (list . .Values.image) }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+image: {{ include "token-injector.image" (list (index . 0) (index . 1)) }}
+imagePullPolicy: {{ index . 2 }}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
@@ -154,7 +154,7 @@ template:
     {{- include "token-injector.podSpec" . | nindent 4 }}
     containers:
       - name: certs
-        {{- include "token-injector.container" . | nindent 8 }}
+        {{- include "token-injector.container" (list . .Values.image .Values.image.pullPolicy) | nindent 8 }}
         args:
           - certify
           {{- include "token-injector.certsNames" . | nindent 10 }}
