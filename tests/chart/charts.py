@@ -49,13 +49,6 @@ def template(values: Mapping[str, Any], *arguments: str) -> list[Manifest]:
     return objects(finished.stdout)
 
 
-def notes(values: Mapping[str, Any]) -> str:
-    """What is printed at the end of an installation."""
-    finished = with_values(values, "install", "token-injector", str(CHART), "--dry-run=client")
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout.partition("\nNOTES:\n")[2]
-
-
 def objects(text: str) -> list[Manifest]:
     """The documents that are not empty."""
     return [dict(document) for document in yaml.safe_load_all(text) if document]

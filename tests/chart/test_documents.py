@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -13,7 +14,7 @@ import yaml
 
 from charts import generate
 from deploy import render
-from tests.chart.charts import CASES, CHART, KUBERNETES, ROOT, ChartCase, helm, objects, of_kind, template, with_values
+from tests.chart.charts import CASES, CHART, KUBERNETES, ROOT, ChartCase, helm, objects, of_kind, template
 from tests.chart.test_pods import violations
 
 CHART_YAML = yaml.safe_load((CHART / "Chart.yaml").read_text())
@@ -111,48 +112,23 @@ def test_kustomize_takes_the_plain_manifests() -> None:
     assert objects(finished.stdout) == objects(render.PATH.read_text())
 
 
-def notes(values: dict[str, Any]) -> str:
-    """What helm install prints at its end."""
-    command = ("install", "token-injector", str(CHART), "--namespace", "aws", "--dry-run=client")
-    finished = with_values(values, *command)
+def test_an_overlay_replaces_both_images(tmp_path: Path) -> None:
+    """The example in kustomization.yaml, uncommented: no image of the file is left."""
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not on PATH")
+    text = (render.PATH.parent / "kustomization.yaml").read_text()
+    head, images, rest = text.partition("# images:\n")
+    example, end, tail = rest.partition("# As in the file:")
+    uncommented = re.sub("^# ", "", images + example, flags=re.MULTILINE)
+    (tmp_path / "kustomization.yaml").write_text(head + uncommented + end + tail)
+    shutil.copy(render.PATH, tmp_path)
+
+    command = [kubectl, "kustomize", str(tmp_path)]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
     assert finished.returncode == 0, finished.stderr
-    return finished.stdout.partition("NOTES:\n")[2]
-
-
-def test_notes_say_what_to_do_next() -> None:
-    """Wait, annotate and label, test: each with its command; nothing is warned about by default."""
-    text = notes({})
-
-    assert "kubectl -n aws rollout status deployment/token-injector-webhook" in text
-    assert "kubectl -n aws logs job/token-injector-certs-1" in text
-    assert "amazonaws.com/role-arn=" in text
-    assert 'admission.token-injector/enabled: "true"' in text
-    assert "helm -n aws test token-injector" in text
-    assert "Kubelet version floor: auto: the oldest kubelet of the cluster's nodes. Native" in text
-    assert "WARNING" not in text
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"webhook": {"failurePolicy": "Ignore"}}, "WARNING: webhook.failurePolicy is Ignore"),
-        ({"webhook": {"replicas": 1}}, "WARNING: webhook.replicas is 1"),
-        ({"image": {"tag": "latest"}}, "WARNING: image.tag is latest"),
-        ({"injector": {"image": {"tag": "latest"}}}, "WARNING: injector.image.tag is latest"),
-        (
-            {"webhook": {"watchNodes": False}},
-            "auto, without the right to see nodes: the API server's minor version less 3",
-        ),
-        ({"webhook": {"settings": {"kubelet-version-floor": "1.28"}}}, "Kubelet version floor: 1.28, as set."),
-        ({"certs": {"mode": "certManager"}}, "describe certificate token-injector-webhook-certs"),
-    ],
-    ids=["ignore", "one replica", "latest", "latest injector", "no nodes", "fixed floor", "cert-manager"],
-)
-def test_notes_follow_the_values(values: dict[str, Any], said: str) -> None:
-    """A risky value is warned about, and each other is spoken of as it is."""
-    assert said in notes(values)
-
-
-def test_a_digest_is_not_latest() -> None:
-    """A digest fixes the version, whatever the tag says."""
-    assert "WARNING" not in notes({"image": {"tag": "latest", "digest": f"sha256:{'0' * 64}"}})
+    assert "ghcr.io" in render.PATH.read_text()
+    assert "ghcr.io" not in finished.stdout
+    assert finished.stdout.count("registry.example/token-injector/webhook:1.0") == 3
+    assert finished.stdout.count("registry.example/token-injector/injector:1.0") == 1

@@ -1,7 +1,19 @@
 """NOTES.txt: what a person is told after the installation is what this installation needs."""
 
+from typing import Any
+
+import pytest
+
 from contract.annotations import GOOGLE_SERVICE_ACCOUNT
-from tests.chart.charts import ROOT, notes
+from tests.chart.charts import CHART, ROOT, with_values
+
+
+def notes(values: dict[str, Any]) -> str:
+    """What helm install prints at its end."""
+    command = ("install", "token-injector", str(CHART), "--namespace", "aws", "--dry-run=client")
+    finished = with_values(values, *command)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.partition("NOTES:\n")[2]
 
 
 def test_google_mode_names_both_annotations() -> None:
@@ -25,3 +37,42 @@ def test_troubleshooting_is_named() -> None:
 def test_notes_without_settings() -> None:
     """They are rendered when YAML's `settings:` has nothing behind it."""
     assert "Kubelet version floor: auto" in notes({"webhook": {"settings": None}})
+
+
+def test_notes_say_what_to_do_next() -> None:
+    """Wait, annotate and label, test: each with its command; nothing is warned about by default."""
+    text = notes({})
+
+    assert "kubectl -n aws rollout status deployment/token-injector-webhook" in text
+    assert "kubectl -n aws logs job/token-injector-certs-1" in text
+    assert "amazonaws.com/role-arn=" in text
+    assert 'admission.token-injector/enabled: "true"' in text
+    assert "helm -n aws test token-injector --logs" in text
+    assert "Kubelet version floor: auto: the oldest kubelet of the cluster's nodes. Native" in text
+    assert "WARNING" not in text
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"webhook": {"failurePolicy": "Ignore"}}, "WARNING: webhook.failurePolicy is Ignore"),
+        ({"webhook": {"replicas": 1}}, "WARNING: webhook.replicas is 1"),
+        ({"image": {"tag": "latest"}}, "WARNING: image.tag is latest"),
+        ({"injector": {"image": {"tag": "latest"}}}, "WARNING: injector.image.tag is latest"),
+        (
+            {"webhook": {"watchNodes": False}},
+            "auto, without the right to see nodes: the API server's minor version less 3",
+        ),
+        ({"webhook": {"settings": {"kubelet-version-floor": "1.28"}}}, "Kubelet version floor: 1.28, as set."),
+        ({"certs": {"mode": "certManager"}}, "describe certificate token-injector-webhook-certs"),
+    ],
+    ids=["ignore", "one replica", "latest", "latest injector", "no nodes", "fixed floor", "cert-manager"],
+)
+def test_notes_follow_the_values(values: dict[str, Any], said: str) -> None:
+    """A risky value is warned about, and each other is spoken of as it is."""
+    assert said in notes(values)
+
+
+def test_a_digest_is_not_latest() -> None:
+    """A digest fixes the version, whatever the tag says."""
+    assert "WARNING" not in notes({"image": {"tag": "latest", "digest": f"sha256:{'0' * 64}"}})
