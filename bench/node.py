@@ -61,7 +61,7 @@ def cgroup(container):
         for line in lines:
             _, controllers, place = line.split(":", 2)
             if container in place and controllers in ("", "memory"):
-                return "/proc/1/root/sys/fs/cgroup" + ("/memory" if controllers else "") + place
+                return "/host/cgroup" + ("/memory" if controllers else "") + place
 
 found = []
 for container in sys.argv[1:]:
@@ -191,8 +191,15 @@ def _reader(place: str, image: str) -> dict[str, Any]:
         "image": image,
         "command": ["python3", "-c", SLEEP],
         "securityContext": {"privileged": True, "runAsUser": 0},
+        "volumeMounts": [{"name": "cgroup", "mountPath": "/host/cgroup", "readOnly": True}],
     }
-    spec = {"hostPID": True, "restartPolicy": "Never", "containers": [container], "terminationGracePeriodSeconds": 1}
+    spec = {
+        "hostPID": True,
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [{"name": "cgroup", "hostPath": {"path": "/sys/fs/cgroup"}}],
+        "terminationGracePeriodSeconds": 1,
+    }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "reader", "namespace": place}, "spec": spec}
 
 
