@@ -197,6 +197,7 @@ def test_host_network_is_denied(account: str, images: Images) -> None:
 def test_a_service_account_made_after_its_deployment_is_seen(place: str, images: Images) -> None:
     """The ReplicaSet tries again, and the first pod that comes has the role."""
     apply(deployment(pod(place, "early", [application(images.application, "--calls=0")], account="late"), replicas=1))
+    # Long enough for the ReplicaSet to fail at least once, which leaves nothing to wait for.
     time.sleep(1.0)
     apply(service_account(place, "late", {ROLE_ARN: ROLE}))
 
@@ -208,6 +209,7 @@ def test_an_annotation_that_is_changed_later_holds_for_the_next_pod(account: str
     apply(pod(account, "before", [application(images.application)]))
     other = ROLE + "-2"
     kubectl("annotate", "serviceaccount", "-n", account, "app", f"{ROLE_ARN}={other}", "--overwrite")
+    # What is promised is a time: a watch tells of the change, and nothing outside shows that it has.
     time.sleep(2.0)
     apply(pod(account, "after", [application(images.application)]))
 
