@@ -24,7 +24,6 @@ from demo.cluster.kubectl import (
     ClusterError,
     apply,
     delete_namespaces,
-    get,
     kubeconfig,
     kubectl,
     listed,
@@ -162,7 +161,9 @@ def _seconds_to_first_instruction(client: Client, place: str, manifest: dict[str
     client.create(f"/api/v1/namespaces/{place}/pods", manifest)
 
     def is_over() -> bool:
-        statuses = get("pod", name, place)["status"].get("containerStatuses") or ()
+        # No kubectl here: its own start would take a core from the pod that is timed.
+        found = client.get(f"/api/v1/namespaces/{place}/pods/{name}")
+        statuses = found["status"].get("containerStatuses") or ()
         return any(each["name"] == "app" and "terminated" in each["state"] for each in statuses)
 
     until(f"pod {name}", is_over, seconds=60)
