@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from webhook.reloaded_file import FileError, ReloadedFile
+from serving.reloaded_file import FileError, ReloadedFile
+from serving.yaml_errors import YamlError, yaml_errors
 from webhook.role_policy import RolePolicy, RolePolicyError, parse_role_policy
-from webhook.yaml_errors import YamlError, yaml_errors
 
 
 class RolePolicyFileError(FileError):
