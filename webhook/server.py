@@ -3,7 +3,6 @@
 How gunicorn runs it is serving's; here is what each worker makes after the fork, so that no two share a connection.
 """
 
-import dataclasses
 import importlib.metadata
 import logging
 from collections.abc import Callable, Mapping
@@ -15,7 +14,6 @@ from kube.errors import ConnectionConfigError
 from serving import log
 from serving import server as serving
 from serving.reloaded_file import FileError
-from serving.settings import Serving
 from serving.status import Readiness
 from webhook.account_file import AccountFileError
 from webhook.app import create_app
@@ -44,9 +42,8 @@ def serve(settings: Settings, server: ServerSettings, environ: Mapping[str, str]
 
 def run(server: ServerSettings, start_reviews: Callable[[], Reviews], version: str) -> int:
     """Serve until told to stop. Returns an exit code if the start fails; else gunicorn ends the process."""
-    how = Serving(**{field.name: getattr(server, field.name) for field in dataclasses.fields(Serving)})
     return serving.run(
-        how,
+        server,
         lambda folder: _ServedReviews(start_reviews(), folder, version, server.max_body_bytes),
         name="token-injector-webhook",
     )
