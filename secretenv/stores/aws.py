@@ -43,11 +43,11 @@ class Aws:
         credentials: Credentials | None = None,
         role: str = "",
     ) -> None:
-        """Without `credentials`, botocore's own chain. `role` is for messages."""
+        """Without `credentials`, botocore's own chain. `role`, an ARN or a name, is for messages."""
         self._clients = clients
         self._clock = clock
         self._credentials = credentials
-        self._role = role
+        self._role = role.rpartition("/")[2]
         self._flights = SingleFlight[Source, Outcome]()
         self._forbidden: set[str] = set()
 
