@@ -19,5 +19,6 @@ def region_of(source: Source) -> str | None:
 
 
 def path_of(path: ParameterPath) -> str:
-    """The path itself, of `arn:…:parameter/app/` too."""
-    return path.path if region_of(path) is None else path.path.split(":", _PARTS - 1)[-1].removeprefix("parameter")
+    """The path itself, of `arn:…:parameter/app/` too; the root is a slash."""
+    plain = path.path if region_of(path) is None else path.path.split(":", _PARTS - 1)[-1].removeprefix("parameter")
+    return plain or "/"

@@ -43,11 +43,11 @@ class Aws:
         credentials: Credentials | None = None,
         role: str = "",
     ) -> None:
-        """Without `credentials`, botocore's own chain. `role` is for messages."""
+        """Without `credentials`, botocore's own chain. `role`, an ARN or a name, is for messages."""
         self._clients = clients
         self._clock = clock
         self._credentials = credentials
-        self._role = role
+        self._role = role.rpartition("/")[2]
         self._flights = SingleFlight[Source, Outcome]()
         self._forbidden: set[str] = set()
 
@@ -76,7 +76,7 @@ class Aws:
         """All services and regions at once, once it is known who asks: STS says no for all of them."""
         groups: dict[_Group, list[Source]] = {}
         for source in sources:
-            groups.setdefault((_SERVICES[type(source)], region_of(source)), []).append(source)
+            groups.setdefault((_SERVICES[type(source)], region_of(source) or self._clients.region), []).append(source)
         with calling(deadline, self._credentials):
             for problem in together([self._identify], deadline):
                 if problem is not None:

@@ -101,6 +101,8 @@ class Clients:
             )
         )
         self._session.register("before-sign", self._before_attempt)
+        self.region: str | None = self._session.get_config_variable("region")
+        """Where a plain name is looked for."""
 
     def identify(self) -> None:
         """Have credentials of our own, from botocore's chain; in a pod this asks STS. Raises what botocore raises."""

@@ -36,6 +36,7 @@ def _one(reading: Reading, items: Sequence[Item]) -> Outcomes:
             ConsistentRead=True,
             ProjectionExpression=",".join([*names, "#key"]),
             ExpressionAttributeNames={**names, "#key": item.key_attribute},
+            ReturnConsumedCapacity="TOTAL",  # so that a missing item is told from an answer that says nothing
         )
     except ERRORS as exc:
         return {each: _refusal(exc, each, reading.role) for each in items}
@@ -51,7 +52,7 @@ def _refusal(exc: Exception, item: Item, role: str) -> Refusal:
 
 
 def _outcome(item: Item, answer: Mapping[str, Any]) -> Outcome:
-    if "ResponseMetadata" not in answer:
+    if "ConsumedCapacity" not in answer:
         return incomplete(item)
     found = answer.get("Item")
     if not found:

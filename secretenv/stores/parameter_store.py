@@ -22,7 +22,9 @@ _BATCH_ACTION = "ssm:GetParameters"
 def fetch(reading: Reading, sources: Sequence[Parameter | ParameterPath], *, decrypt: bool = True) -> Outcomes:
     """What came in time. Without `decrypt` only the versions are of use, and no key is needed for them."""
     parameters = [source for source in sources if isinstance(source, Parameter)]
-    batches = [parameters[start : start + _BATCH] for start in range(0, len(parameters), _BATCH)]
+    # An answer tells parameters apart by name: of several versions of one, the others are asked for singly.
+    distinct = list({parameter.name: parameter for parameter in parameters}.values())
+    batches = [distinct[start : start + _BATCH] for start in range(0, len(distinct), _BATCH)]
     paths = [source for source in sources if isinstance(source, ParameterPath)]
     outcomes = reading.together(
         [
@@ -48,15 +50,15 @@ def _one(reading: Reading, parameter: Parameter, *, decrypt: bool) -> Outcomes:
 
 def _batch(reading: Reading, parameters: Sequence[Parameter], *, decrypt: bool) -> Outcomes:
     asked = {_selector(parameter): parameter for parameter in parameters}
+    by_name = {parameter.name: parameter for parameter in parameters}
 
     def call() -> Outcomes:
         answer = reading.client.get_parameters(Names=list(asked), WithDecryption=decrypt)
         missing = {asked[name] for name in answer.get("InvalidParameters", ()) if name in asked}
         outcomes: Outcomes = {parameter: _missing(parameter) for parameter in missing}
         for found in answer.get("Parameters", ()):
-            selector = found.get("Selector") or ""
             for name in (found.get("Name"), found.get("ARN")):
-                if parameter := asked.get(f"{name}{selector}"):
+                if parameter := by_name.get(name):
                     outcomes[parameter] = _fetched(parameter, found)
         return outcomes
 

@@ -104,7 +104,7 @@ def _denied(code: str, said: str, role: str, operation: str) -> str:
 
 
 def _mended(code: str, said: str) -> str:
-    if "marked for deletion" in said or "scheduled for deletion" in said:
+    if code.startswith("InvalidRequest") and ("deletion" in said or "marked deleted" in said):
         return ": it is marked for deletion; restore it or refer to another one"
     if code.startswith("DecryptionFailure") or code == "InvalidKeyId" or "KMS" in code:
         return ": the key that encrypts it is disabled, deleted or not usable; look at it in KMS"
@@ -173,4 +173,6 @@ def _without_answer(exc: Exception, what: str) -> Refusal:
         case exceptions.SSLError():
             text = f"{what}: the endpoint's certificate is not trusted; the CA of a proxy goes into AWS_CA_BUNDLE"
             return Refusal(reason="unavailable", message=text)
+        case ValueError() if not isinstance(exc, exceptions.BotoCoreError):
+            return Refusal(reason="invalid", message=f"{what}: AWS_ENDPOINT_URL of the injected container is no URL")
     return Refusal(reason="unavailable", message=f"{what}: no answer from AWS ({kind})")
