@@ -104,6 +104,15 @@ class Clients:
         self.region: str | None = self._session.get_config_variable("region")
         """Where a plain name is looked for."""
 
+    def register(self, event: str, heard: Callable[..., None]) -> None:
+        """Botocore's events of the clients that are made from now on, for who counts them."""
+        self._session.register(event, heard)
+
+    def known_regions(self) -> set[str]:
+        """Every region that this botocore has heard of, in all partitions."""
+        partitions = self._session.get_component("data_loader").load_data("partitions")["partitions"]
+        return {region for partition in partitions for region in partition["regions"]}
+
     def identify(self) -> None:
         """Have credentials of our own, from botocore's chain; in a pod this asks STS. Raises what botocore raises."""
         with self._session_lock:
