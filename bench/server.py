@@ -13,12 +13,13 @@ from flask import Flask, Response, request
 
 import webhook.server
 from bench.review import ACCOUNT, SETTINGS
-from webhook import log
+from serving import log
+from serving.status import always_ready
 from webhook.review import Answer, review
 from webhook.reviews import Reviews
 from webhook.server import run
 from webhook.settings import parse_settings
-from webhook.status import Gauges, always_ready
+from webhook.status import Gauges
 
 
 class _OneAccount:

@@ -15,8 +15,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
+from serving.flags import LOG_LEVELS, Setting, log_level, optional
+from serving.values import boolean
 from webhook import values
-from webhook.flags import LOG_LEVELS, SETTINGS, Setting, kubelet_version_floor, log_level, optional
+from webhook.flags import SETTINGS, kubelet_version_floor
 
 CHART = Path(__file__).resolve().parent / "token-injector"
 # Flags that the chart gives itself: from its own values, or never, because they make no sense in a cluster.
@@ -50,7 +52,7 @@ _PATTERNS = {
 }
 _FORMS: dict[Any, dict[str, Any]] = {
     log_level: {"enum": list(LOG_LEVELS)},
-    values.boolean: {"type": "boolean"},
+    boolean: {"type": "boolean"},
     values.token_expiration: {
         "type": "integer",
         "minimum": values.TOKEN_EXPIRATION_MIN,

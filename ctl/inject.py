@@ -16,12 +16,14 @@ from ctl.manifest import Document, read_documents
 from ctl.output import as_diff, as_json, as_patch, as_yaml
 from ctl.render import Rendering, accounts_of, render
 from ctl.streams import STDIN, Streams
+from serving.flags import Setting
+from serving.settings import SettingError
 from webhook.account_cache import account_key
 from webhook.decision import Injection
-from webhook.flags import SERVER_SETTINGS, Setting
+from webhook.flags import SERVER_SETTINGS
 from webhook.role_policy import RolePolicy
 from webhook.role_policy_file import RolePolicyFileError, load_role_policy
-from webhook.settings import ServerSettings, SettingError, Settings, parse_settings
+from webhook.settings import ServerSettings, Settings, parse_settings
 
 if TYPE_CHECKING:
     from ctl.cluster import Cluster

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 GOLDEN = ROOT / "tests/webhook/golden/native-sidecar"
 RESULTS = DOCS / "results"
-METRICS = ROOT / "webhook/metrics.py"
+METRICS = (ROOT / "serving/metrics.py", ROOT / "webhook/metrics.py")
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -28,7 +28,7 @@ def annotation_table() -> str:
     lines = ["| annotation | on | value | default | what it does |", "|---|---|---|---|---|"]
     for row in ANNOTATIONS:
         alias = f"<br>or `{row.alias}`" if row.alias else ""
-        cells = (f"`{row.key}`{alias}", ", ".join(row.places), row.form, row.default, row.about)
+        cells = (f"`{row.key}{row.named}`{alias}", ", ".join(row.places), row.form, row.default, row.about)
         lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -64,7 +64,7 @@ def pod_after() -> str:
 
 
 def metric_table() -> str:
-    """What Prometheus finds, from webhook/metrics.py."""
+    """What Prometheus finds, from serving/metrics.py and webhook/metrics.py."""
     lines = ["| metric | type | labels | what it says |", "|---|---|---|---|"]
     for name, kind, labels, about in sorted(metrics()):
         shown = ", ".join(f"`{label}`" for label in labels)
@@ -74,7 +74,7 @@ def metric_table() -> str:
 
 def metrics() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     """Name, type, labels and help of every metric. Read, not run: prometheus_client makes files when it is run."""
-    for node in ast.walk(ast.parse(METRICS.read_text())):
+    for node in (node for path in METRICS for node in ast.walk(ast.parse(path.read_text()))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _METRIC_TYPES:
             name, about, *more = (ast.literal_eval(argument) for argument in node.args)
             yield name + ("_total" if node.func.id == "Counter" else ""), node.func.id.lower(), (more or [()])[0], about

@@ -4,9 +4,12 @@ import os
 import signal
 import socket
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.serving.pki import Pki
 
 # Before any test imports google-auth or boto3, and inherited by every process that a test starts: each of them would
 # otherwise probe a link-local address.
@@ -32,6 +35,14 @@ def _loopback_only() -> Iterator[None]:
     socket.socket.connect = guarded  # type: ignore[method-assign, assignment]  # the narrowest place that sees them all
     yield
     socket.socket.connect = connect  # type: ignore[method-assign]  # as above
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> "Pki":
+    """One CA for every server under test."""
+    from tests.serving.pki import Pki  # noqa: PLC0415 - cryptography, which most tests do without
+
+    return Pki(tmp_path_factory.mktemp("pki"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kube.errors import UnexpectedObjectError
+from serving.reloaded_file import FileError, ReloadedFile
 from webhook.account_cache import account_key, keep_account
-from webhook.reloaded_file import FileError, ReloadedFile
 
 
 class AccountFileError(FileError):
@@ -78,7 +78,7 @@ def parse_accounts(text: str, origin: str) -> dict[str, Mapping[str, str]]:
 def _documents(text: str, origin: str) -> Iterator[tuple[int, Any]]:
     import yaml  # noqa: PLC0415 - a webhook that follows the API server does without
 
-    from webhook.yaml_errors import YamlError, yaml_errors  # noqa: PLC0415 - as yaml
+    from serving.yaml_errors import YamlError, yaml_errors  # noqa: PLC0415 - as yaml
 
     number = 0
     try:

@@ -16,12 +16,12 @@ from flask import Flask, Request, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from contract.server import PODS_PATH, WEBHOOK_ID
+from serving.framing import BodyTooLargeError
+from serving.log import EventLog, describe_exception
+from serving.status import Readiness, always_ready
+from serving.telemetry import RendersMetrics, create_telemetry_app
 from webhook.flags import MAX_BODY_BYTES
-from webhook.framing import BodyTooLargeError
-from webhook.log import EventLog, describe_exception
 from webhook.review import Answer, failure
-from webhook.status import Readiness, always_ready
-from webhook.telemetry import RendersMetrics, create_telemetry_app
 
 _log = logging.getLogger(__name__)
 

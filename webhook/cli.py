@@ -11,8 +11,10 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from contract import exit_codes
-from webhook.flags import GLOBAL_SETTINGS, SERVER_SETTINGS, SETTINGS, Setting
-from webhook.settings import SettingError, check_server, parse_settings
+from serving.command import add_settings, given_settings, with_switch_values
+from serving.settings import SettingError
+from webhook.flags import GLOBAL_SETTINGS, SERVER_SETTINGS, SETTINGS
+from webhook.settings import check_server, parse_settings
 
 _EXAMPLE = """\
 example:
@@ -33,8 +35,8 @@ example, without a cluster:
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Run the webhook; returns the exit code (contract/exit_codes.py)."""
     parser = build_parser()
-    arguments = parser.parse_args(_with_switch_values(sys.argv[1:] if argv is None else argv))
-    given = {setting.flag: value for setting in SETTINGS if (value := getattr(arguments, _dest(setting), None))}
+    arguments = parser.parse_args(with_switch_values(sys.argv[1:] if argv is None else argv, SETTINGS))
+    given = given_settings(arguments, SETTINGS)
     environ = os.environ if environ is None else environ
     try:
         settings, server = parse_settings(given, environ)
@@ -58,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     version = importlib.metadata.version("token-injector")
     parser.add_argument("-v", "--version", action="version", version=f"token-injector-webhook {version}")
-    _add(parser, GLOBAL_SETTINGS)
+    add_settings(parser, GLOBAL_SETTINGS)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     server = commands.add_parser(
         "server",
@@ -69,22 +71,5 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     for title, settings in SERVER_SETTINGS.items():
-        _add(server.add_argument_group(title), settings)
+        add_settings(server.add_argument_group(title), settings)
     return parser
-
-
-def _add(group: argparse._ActionsContainer, settings: Sequence[Setting]) -> None:
-    for setting in settings:
-        group.add_argument(
-            f"--{setting.flag}", dest=_dest(setting), action="append", metavar=setting.metavar, help=setting.help
-        )
-
-
-def _dest(setting: Setting) -> str:
-    return setting.flag.replace("-", "_")
-
-
-def _with_switch_values(argv: Sequence[str]) -> list[str]:
-    """Go's flags take `--json` and `--json=true`, never `--json true`; argparse has no such option: one form."""
-    switches = {f"--{setting.flag}" for setting in SETTINGS if setting.is_switch}
-    return [f"{argument}=true" if argument in switches else argument for argument in argv]

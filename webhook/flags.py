@@ -3,68 +3,20 @@
 One row each: flag, variable, default, form and meaning. `--help`, the environment and the documentation come from here.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from contract import pod
-from contract.environ import GCE_METADATA_HOST, LOG_JSON, LOG_LEVEL, SETTING_PREFIX
+from contract.environ import GCE_METADATA_HOST
+from serving.flags import (
+    Setting,
+    as_written,
+    capacity_settings,
+    global_settings,
+    listening_settings,
+    number,
+    optional,
+)
 from webhook import values
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row."""
-
-    flag: str
-    default: str
-    """As it would be written."""
-    parse: Callable[[str], Any]
-    metavar: str
-    about: str
-    env: str = ""
-    repeatable: bool = False
-    """The flag may be given several times; in its variable the values stand on lines of their own."""
-    is_secret: bool = False
-    """The value must not be repeated in an error."""
-
-    @property
-    def variable(self) -> str:
-        """The environment variable of this setting."""
-        return self.env or SETTING_PREFIX + self.flag.upper().replace("-", "_")
-
-    @property
-    def help(self) -> str:
-        """What `--help` says of it, in every command that has it; argparse reads %% as %."""
-        default = f"default {self.default}; " if self.default else ""
-        again = "; may be given again" if self.repeatable else ""
-        return f"{self.about}{again} ({default}{self.variable})".replace("%", "%%")
-
-    @property
-    def is_switch(self) -> bool:
-        """Whether the bare flag means true."""
-        return self.parse is values.boolean
-
-
-def _text(text: str) -> str:
-    return text
-
-
-def optional(text: str, parse: Callable[[str], Any]) -> Any:
-    """None for an empty text."""
-    return parse(text) if text else None
-
-
-def _number(least: int, most: int, unit: str) -> Callable[[str], int]:
-    return partial(values.whole_number, least=least, most=most, unit=unit)
-
-
-def log_level(text: str) -> str:
-    """The seed's levels (logrus), any case."""
-    if text.lower() not in LOG_LEVELS:
-        raise ValueError("expected debug, info, warning, error, fatal or panic")
-    return text.lower()
 
 
 def kubelet_version_floor(text: str) -> tuple[int, int] | None:
@@ -76,41 +28,11 @@ def kubelet_version_floor(text: str) -> tuple[int, int] | None:
 # etcd's 1.5 MiB an object, doubled): two of them and the rest of the review are less than 7 MiB.
 MAX_BODY_BYTES = 7 * 1024 * 1024
 
-LOG_LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "fatal", "panic")
+GLOBAL_SETTINGS = global_settings("reviews")
 
-GLOBAL_SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "log-level",
-        "warning",
-        log_level,
-        "LEVEL",
-        "debug, info, warning, error, fatal or panic; reviews are logged at every level",
-        env=LOG_LEVEL,
-    ),
-    Setting("json", "false", values.boolean, "BOOL", "log in JSON", env=LOG_JSON),
-)
-
-_LISTENING = (
-    Setting("listen-address", ":8443", _text, "ADDRESS", "where reviews are taken"),
-    Setting(
-        "telemetry-listen-address",
-        "",
-        _text,
-        "ADDRESS",
-        "a plain HTTP listener for /metrics, which is on the main listener as well",
-    ),
-    Setting("tls-cert-file", "", _text, "FILE", "certificate chain, PEM; reloaded when it changes"),
-    Setting("tls-private-key-file", "", _text, "FILE", "its private key, PEM"),
-    Setting(
-        "insecure-http",
-        "false",
-        values.boolean,
-        "BOOL",
-        "serve without TLS; an API server never talks to such a webhook",
-    ),
-)
+_LISTENING = listening_settings("reviews", "an API server never talks to such a webhook")
 _INJECTED = (
-    Setting("image", "", _text, "IMAGE", "image of the injected container; needed unless --mode=cluster"),
+    Setting("image", "", as_written, "IMAGE", "image of the injected container; needed unless --mode=cluster"),
     Setting("pull-policy", "IfNotPresent", values.pull_policy, "POLICY", "its imagePullPolicy"),
     Setting(
         "image-pull-secret",
@@ -155,7 +77,7 @@ _INJECTED = (
     Setting(
         "token-wait",
         "120",
-        _number(1, 3600, "seconds"),
+        number(1, 3600, "seconds"),
         "SECONDS",
         "how long the application's start waits for the first token",
     ),
@@ -196,7 +118,7 @@ _DECIDED = (
         "TEMPLATE",
         "of {namespace}, {serviceaccount}, {cluster}; where empty, token-injector-webhook- and 16 letters",
     ),
-    Setting("cluster-name", "", _text, "NAME", "what {cluster} stands for"),
+    Setting("cluster-name", "", as_written, "NAME", "what {cluster} stands for"),
     Setting(
         "missing-role",
         "allow",
@@ -207,30 +129,20 @@ _DECIDED = (
     Setting(
         "role-policy",
         "",
-        _text,
+        as_written,
         "FILE",
         "YAML rules that say which namespaces may use which roles; others are denied; reloaded when it changes",
     ),
 )
 _ACCOUNTS = (
     Setting(
-        "service-accounts", "", _text, "FILE", "read service accounts from this YAML file, not from the API server"
+        "service-accounts", "", as_written, "FILE", "read service accounts from this YAML file, not from the API server"
     ),
-    Setting("kubeconfig", "", _text, "FILE", "reach the API server by this kubeconfig; where empty, as a pod does"),
-)
-_CAPACITY = (
-    Setting("workers", "2", _number(1, 64, "processes"), "N", "processes"),
-    Setting("threads", "8", _number(1, 1024, "threads"), "N", "threads of each process"),
-    Setting("max-body-bytes", str(MAX_BODY_BYTES), _number(1024, 1 << 30, "bytes"), "N", "a longer review is refused"),
-    Setting("read-timeout", "5", _number(1, 300, "seconds"), "SECONDS", "for a whole request to arrive"),
     Setting(
-        "graceful-timeout",
-        "20",
-        _number(1, 300, "seconds"),
-        "SECONDS",
-        "for reviews in flight to finish when the server is told to stop",
+        "kubeconfig", "", as_written, "FILE", "reach the API server by this kubeconfig; where empty, as a pod does"
     ),
 )
+_CAPACITY = capacity_settings("review", workers="2", threads="8", max_body_bytes=MAX_BODY_BYTES)
 
 SERVER_SETTINGS: dict[str, tuple[Setting, ...]] = {
     "listening": _LISTENING,

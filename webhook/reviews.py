@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kube.config import Connection, from_kubeconfig, in_cluster
+from serving.status import Readiness, said
 from webhook.account_file import FileServiceAccounts
 from webhook.account_lookup import LookupLimits
 from webhook.accounts import WatchedServiceAccounts
@@ -20,7 +21,7 @@ from webhook.nodes import WatchedNodes
 from webhook.review import Answer, ServiceAccounts, review
 from webhook.role_policy import RolePolicy
 from webhook.settings import ServerSettings, Settings
-from webhook.status import Gauges, Readiness, said
+from webhook.status import Gauges
 
 # A worker shares its port with others, which may make its pod ready before it knows the nodes: it begins a little
 # later, not with a sidecar that keeps a Job from completing. An API server that is away must not hold it for long.

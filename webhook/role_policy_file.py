@@ -3,13 +3,12 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from webhook.reloaded_file import FileError, ReloadedFile
-from webhook.role_policy import RolePolicy, RolePolicyError, parse_role_policy
-from webhook.yaml_errors import YamlError, yaml_errors
+from serving.reloaded_file import FileError, ReloadedFile
+from serving.rules import RulesError
+from serving.rules_text import load_rules
+from serving.yaml_errors import YamlError
+from webhook.role_policy import RolePolicy, parse_role_policy
 
 
 class RolePolicyFileError(FileError):
@@ -64,21 +63,6 @@ class FileRolePolicy:
 def load_role_policy(text: str, origin: str) -> RolePolicy:
     """The policy in a YAML text. Raises `RolePolicyFileError`, which begins with `origin`."""
     try:
-        with yaml_errors():
-            document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-        return parse_role_policy(document)
-    except (YamlError, RolePolicyError) as exc:
+        return parse_role_policy(load_rules(text))
+    except (YamlError, RulesError) as exc:
         raise RolePolicyFileError(f"{origin}: {exc}") from exc
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice: of two lists of roles YAML would take the last and say nothing."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - the base class's
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contract.environ import GCE_METADATA_HOST
+from serving.settings import Serving, SettingError, check_certificate, check_tls, parse_rows, serving_settings
 from webhook import values
-from webhook.flags import SETTINGS, Setting
+from webhook.flags import SETTINGS
 from webhook.role_policy import RolePolicy
 from webhook.values import MissingRole, Mode, PullPolicy, Refresher, RefresherProgram, StsRegionalEndpoints
 
@@ -18,10 +19,6 @@ from webhook.values import MissingRole, Mode, PullPolicy, Refresher, RefresherPr
 NATIVE_SIDECAR_SINCE = (1, 29)
 # Without an API server, Kubernetes' skew rule has nothing to start from.
 OFFLINE_FLOOR = (1, 33)
-
-
-class SettingError(Exception):
-    """A setting's value is wrong; the message names flag, variable, value and form. The start must stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,28 +71,14 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
-    """How the server listens, reads and logs."""
+class ServerSettings(Serving):
+    """How the server listens, reads and logs, and where it reads from."""
 
-    listen_address: str
-    telemetry_listen_address: str
-    tls_cert_file: str
-    tls_private_key_file: str
-    insecure_http: bool
     service_accounts_file: str
     kubeconfig: str
     role_policy_file: str
     follows_kubelet_versions: bool
     """Whether the kubelet version floor is the cluster's to say, where there is an API server."""
-    workers: int
-    threads: int
-    max_body_bytes: int
-    read_timeout: float
-    """Seconds for a whole request."""
-    graceful_timeout: float
-    """Seconds."""
-    log_level: str
-    log_json: bool
 
 
 def parse_settings(given: Mapping[str, list[str]], environ: Mapping[str, str]) -> tuple[Settings, ServerSettings]:
@@ -103,7 +86,7 @@ def parse_settings(given: Mapping[str, list[str]], environ: Mapping[str, str]) -
 
     Raises `SettingError` for the first setting that is wrong.
     """
-    parsed = {setting.flag: _value(setting, given.get(setting.flag), environ) for setting in SETTINGS}
+    parsed = parse_rows(SETTINGS, given, environ)
     settings = _settings(parsed, environ)
     server = _server_settings(parsed)
     _check_together(settings, server)
@@ -113,31 +96,6 @@ def parse_settings(given: Mapping[str, list[str]], environ: Mapping[str, str]) -
 def from_environ(environ: Mapping[str, str]) -> tuple[Settings, ServerSettings]:
     """The settings of a process without flags."""
     return parse_settings({}, environ)
-
-
-def _value(setting: Setting, given: list[str] | None, environ: Mapping[str, str]) -> Any:
-    written = environ.get(setting.variable)
-    if given is not None:
-        texts, source = given, f"--{setting.flag}"
-    elif written is not None and written != "":
-        texts, source = (
-            ([line for line in written.split("\n") if line] if setting.repeatable else [written]),
-            setting.variable,
-        )
-    else:
-        texts, source = ([] if setting.repeatable else [setting.default]), "default"
-    if setting.repeatable:
-        return tuple(_parsed(setting, text, source) for text in texts)
-    return _parsed(setting, texts[-1], source)
-
-
-def _parsed(setting: Setting, text: str, source: str) -> Any:
-    try:
-        return setting.parse(text)
-    except ValueError as exc:
-        # An --injector-env may hold a credential of an emulator, and without '=' nobody knows where it begins.
-        shown = "its value" if setting.is_secret else repr(text)
-        raise SettingError(f"{source}: {shown} is not valid: {exc}") from exc
 
 
 def _settings(parsed: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -177,22 +135,11 @@ def _settings(parsed: Mapping[str, Any], environ: Mapping[str, str]) -> Settings
 
 def _server_settings(parsed: Mapping[str, Any]) -> ServerSettings:
     return ServerSettings(
-        listen_address=parsed["listen-address"],
-        telemetry_listen_address=parsed["telemetry-listen-address"],
-        tls_cert_file=parsed["tls-cert-file"],
-        tls_private_key_file=parsed["tls-private-key-file"],
-        insecure_http=parsed["insecure-http"],
+        **serving_settings(parsed),
         service_accounts_file=parsed["service-accounts"],
         kubeconfig=parsed["kubeconfig"],
         role_policy_file=parsed["role-policy"],
         follows_kubelet_versions=parsed["kubelet-version-floor"] is None,
-        workers=parsed["workers"],
-        threads=parsed["threads"],
-        max_body_bytes=parsed["max-body-bytes"],
-        read_timeout=float(parsed["read-timeout"]),
-        graceful_timeout=float(parsed["graceful-timeout"]),
-        log_level=parsed["log-level"],
-        log_json=parsed["json"],
     )
 
 
@@ -201,12 +148,7 @@ def _check_together(settings: Settings, server: ServerSettings) -> None:
     _check_injected(settings)
     if settings.session_name and "{cluster}" in settings.session_name and not settings.cluster_name:
         raise SettingError("--session-name uses {cluster}: say the cluster's name with --cluster-name")
-    if bool(server.tls_cert_file) != bool(server.tls_private_key_file):
-        raise SettingError("--tls-cert-file and --tls-private-key-file belong together: give both")
-    if server.insecure_http and server.tls_cert_file:
-        raise SettingError(
-            "--insecure-http serves without TLS: leave out --tls-cert-file and --tls-private-key-file, or it"
-        )
+    check_tls(server)
 
 
 def _check_injected(settings: Settings) -> None:
@@ -229,10 +171,6 @@ def _check_injected(settings: Settings) -> None:
 
 def check_server(settings: Settings, server: ServerSettings) -> None:
     """What a server needs beyond well-formed settings. Raises `SettingError`."""
-    if not server.tls_cert_file and not server.insecure_http:
-        raise SettingError(
-            "no certificate: give --tls-cert-file and --tls-private-key-file (token-injector-certs certify makes "
-            "them), or say --insecure-http to serve without TLS"
-        )
+    check_certificate(server)
     if not settings.image and settings.mode == "google":
         raise SettingError("no image for the injected container: give --image, or --mode=cluster, which injects none")

@@ -8,6 +8,8 @@ import re
 from decimal import Decimal
 from typing import Literal, TypeVar, get_args
 
+from serving.values import whole_number
+
 Mode = Literal["google", "cluster"]
 Refresher = Literal["auto", "native", "sidecar", "none"]
 RefresherProgram = Literal["launcher", "python"]
@@ -61,13 +63,6 @@ def audience(text: str) -> str:
 def token_expiration(text: str) -> int:
     """Seconds."""
     return whole_number(text, TOKEN_EXPIRATION_MIN, TOKEN_EXPIRATION_MAX, "seconds")
-
-
-def whole_number(text: str, least: int, most: int, unit: str) -> int:
-    """ASCII digits only: int() would take ' 600' and '6_00'."""
-    if not re.fullmatch(r"[0-9]{1,12}", text) or not least <= int(text) <= most:
-        raise ValueError(f"expected a whole number of {unit} from {least} to {most}")
-    return int(text)
 
 
 def region(text: str) -> str:
@@ -177,15 +172,6 @@ def kubernetes_version(text: str) -> tuple[int, int]:
     if not found:
         raise ValueError("expected a Kubernetes version, for example 1.33")
     return int(found[1]), int(found[2])
-
-
-def boolean(text: str) -> bool:
-    """Go's strconv.ParseBool, which the seed's flags go through."""
-    if text in {"1", "t", "T", "true", "TRUE", "True"}:
-        return True
-    if text in {"0", "f", "F", "false", "FALSE", "False"}:
-        return False
-    raise ValueError("expected true or false")
 
 
 def mode(text: str) -> Mode:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from serving.rules import RulesError
 from tests.chart.charts import CHART, template, with_values
-from webhook.role_policy import RolePolicyError, parse_role_policy
+from webhook.role_policy import parse_role_policy
 
 GOOD: dict[str, Any] = {
     "rules": [
@@ -55,7 +56,7 @@ def test_what_the_webhook_refuses_helm_refuses(key: str, value: object) -> None:
     policy = copy.deepcopy(GOOD)
     policy["rules"][1][key] = value
 
-    with pytest.raises(RolePolicyError):
+    with pytest.raises(RulesError):
         parse_role_policy(policy)
     assert "/rolePolicy/rules/1" in refused(policy)
 
@@ -64,6 +65,6 @@ def test_two_rules_of_one_name_are_refused() -> None:
     """What a schema cannot say, the template does, and it names both places."""
     policy = {"rules": [GOOD["rules"][0], GOOD["rules"][1], GOOD["rules"][0]]}
 
-    with pytest.raises(RolePolicyError):
+    with pytest.raises(RulesError):
         parse_role_policy(policy)
     assert 'rolePolicy.rules[2].name: "shop" is already the name of rules[0]: choose another' in refused(policy)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from contract import exit_codes
+from serving.flags import Setting
 from tests.webhook.cases import IMAGE
 from webhook import cli
 from webhook import server as server_module
-from webhook.flags import GLOBAL_SETTINGS, SERVER_SETTINGS, SETTINGS, Setting
+from webhook.flags import GLOBAL_SETTINGS, SERVER_SETTINGS, SETTINGS
 from webhook.settings import ServerSettings, Settings
 
 ROOT = Path(__file__).parents[2]

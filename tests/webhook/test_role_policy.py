@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from contract import exit_codes
 from contract.annotations import ENABLED_LABEL, ROLE_ARN
+from serving.rules import RulesError
 from tests.webhook.cases import IMAGE, admission_review
 from webhook.decide import decide
 from webhook.decision import Deny
 from webhook.reviews import prepare_reviews
-from webhook.role_policy import RolePolicyError, parse_role_policy
+from webhook.role_policy import parse_role_policy
 from webhook.role_policy_file import FileRolePolicy, RolePolicyFileError, load_role_policy
 from webhook.settings import Settings, parse_settings
 
@@ -151,7 +152,7 @@ def test_a_long_policy_is_cut() -> None:
 )
 def test_errors_name_the_place(document: object, said: str) -> None:
     """Each names the place in the policy and what is expected there."""
-    with pytest.raises(RolePolicyError) as caught:
+    with pytest.raises(RulesError) as caught:
         parse_role_policy(document)
     assert said in str(caught.value)
 
@@ -167,7 +168,7 @@ def test_any_document_is_a_policy_or_an_error(document: Any) -> None:
     """Whatever the YAML says, nothing else than a policy or our error comes of it."""
     try:
         policy = parse_role_policy(document)
-    except RolePolicyError:
+    except RulesError:
         return
     assert policy.rules
 

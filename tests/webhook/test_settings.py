@@ -5,9 +5,11 @@ import dataclasses
 import pytest
 
 from contract import environ, pod
+from serving.flags import Setting
+from serving.settings import SettingError
 from tests.webhook.cases import IMAGE
-from webhook.flags import MAX_BODY_BYTES, SETTINGS, Setting
-from webhook.settings import SettingError, Settings, check_server, from_environ, parse_settings
+from webhook.flags import MAX_BODY_BYTES, SETTINGS
+from webhook.settings import Settings, check_server, from_environ, parse_settings
 
 # federation.md 0.3: what the seed's webhook takes, and what it takes it for where nothing is said.
 SEED: dict[str, object] = {

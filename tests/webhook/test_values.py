@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from serving.values import boolean
 from webhook import values
 
 GOOD: dict[Callable[[str], Any], dict[str, Any]] = {
@@ -75,7 +76,7 @@ GOOD: dict[Callable[[str], Any], dict[str, Any]] = {
         "1.29+": (1, 29),
         "1.28.1": (1, 28),
     },
-    values.boolean: {
+    boolean: {
         **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
         **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
     },
@@ -147,7 +148,7 @@ BAD: dict[Callable[[str], Any], tuple[str, ...]] = {
     values.secret_name: ("", "A", "a_b", "-a", "a/b", "a" * 254),
     values.environment_entry: ("", "A", "=b", "1A=b", "A B=c", "Ä=b"),
     values.kubernetes_version: ("", "1", "1.x", "auto", "1.33\n", "v.1.33", "1.2.3.4 or so \n"),
-    values.boolean: ("", "yes", "no", "on", "2", "tRUE"),
+    boolean: ("", "yes", "no", "on", "2", "tRUE"),
     values.mode: ("", "Google", "aws"),
     values.refresher: ("", "Auto", "native-sidecar", "true"),
     values.refresher_program: ("", "c", "Python"),

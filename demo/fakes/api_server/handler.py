@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from demo.fakes.api_server.objects import KINDS, Object, RefusalError
+from demo.fakes.api_server.reviews import Reviews
 from demo.fakes.api_server.script import (
     Again,
     Answer,
@@ -30,6 +31,7 @@ from demo.fakes.api_server.stream import HangUpError, Stream
 
 # How long a thread may sleep before it looks whether the server ends.
 _POLL_SECONDS = 0.2
+REVIEWS_PATH = "/apis/authentication.k8s.io/v1/tokenreviews"
 
 
 def handler(state: State, tls: ssl.SSLContext | None) -> type[BaseHTTPRequestHandler]:
@@ -87,7 +89,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def do_POST(self) -> None:
-        """Create."""
+        """Create; a TokenReview is answered and not kept."""
+        if urlsplit(self.path).path == REVIEWS_PATH and self.state.reviews is not None:
+            self._review(self.state.reviews)
+            return
         self._write("create", lambda resource, namespace, _, body: self.state.create(resource, namespace, body))
 
     def do_PUT(self) -> None:
@@ -122,6 +127,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._body(201 if verb == "create" else 200, json.dumps(obj).encode(), fault)
         except RefusalError as exc:
             self._status(Answer(status=exc.status, message=exc.message, reason=exc.reason))
+        except (HangUpError, OSError):
+            self.close_connection = True
+
+    def _review(self, reviews: Reviews) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.state.requests.append(Seen(verb="create", path=REVIEWS_PATH, query={}))
+        try:
+            refusal = self._refusal("create", "tokenreviews", "")
+            if refusal is not None:
+                self._status(refusal)
+                return
+            fault = self._fault("create")
+            review = json.loads(body)
+            self._body(201, json.dumps({**review, "status": reviews.status(review["spec"])}).encode(), fault)
         except (HangUpError, OSError):
             self.close_connection = True
 

@@ -17,7 +17,9 @@ from demo.fakes.api_server.objects import (
     same,
     stored,
 )
+from demo.fakes.api_server.reviews import Reviews
 from demo.fakes.api_server.script import Fault
+from demo.fakes.google import ClusterSigner
 
 Verb = Literal["get", "list", "watch", "create", "update", "patch"]
 VERBS = get_args(Verb)
@@ -55,6 +57,8 @@ class State:
         """The answer to GET /version."""
         self.grants: tuple[Grant, ...] | None = None
         """RBAC; None allows everything that `forbidden` does not name."""
+        self.reviews: Reviews | None = None
+        """What answers TokenReviews, if anything does."""
         self.after_write: Callable[[], None] = lambda: None
         """Called after each write that changed something, before its answer."""
         self.faults: dict[Verb, deque[Fault]] = {verb: deque() for verb in VERBS}
@@ -185,6 +189,10 @@ class State:
             if version < collection.oldest:
                 return None
             return [entry for entry in collection.log if entry[0] > version]
+
+    def accept_tokens_of(self, issuer: ClusterSigner) -> None:
+        """Answer TokenReviews of this issuer's tokens."""
+        self.reviews = Reviews(issuer, lambda namespace, name: self.find("pods", namespace, name))
 
     def page(self, resource: str, limit: int, token: str, namespace: str = "") -> dict[str, Any] | None:
         """One page of a list as of the moment of its first page; None for an expired continue token."""

@@ -6,16 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.webhook.server.pki import Pki
+from tests.serving.pki import Pki
 from tests.webhook.server.webhooks import RunningWebhook
 
 Start = Callable[..., RunningWebhook]
-
-
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    """One CA for all tests."""
-    return Pki(tmp_path_factory.mktemp("pki"))
 
 
 @pytest.fixture

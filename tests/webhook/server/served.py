@@ -12,13 +12,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from webhook import log
+from serving import log
+from serving.status import Readiness, said
+from serving.worker import Worker
 from webhook.review import Answer, failure
 from webhook.reviews import Reviews
 from webhook.server import run
 from webhook.settings import ServerSettings
-from webhook.status import Gauges, Readiness, said
-from webhook.worker import Worker
+from webhook.status import Gauges
 
 DEFAULTS = ServerSettings(
     listen_address="127.0.0.1:0",

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from serving.status import Readiness
 from tests.webhook.server.served import review
 from tests.webhook.server.webhooks import review_of
 from webhook.app import create_app
 from webhook.review import Answer
-from webhook.status import Readiness
 
 
 class Recorded:

@@ -16,8 +16,8 @@ import pytest
 from contract.annotations import ENABLED_LABEL, ROLE_ARN
 from demo.fakes.api_server import ApiServer
 from demo.fakes.api_server.script import Hang, Slow
+from tests.serving.pki import Pki
 from tests.webhook.cases import admission_review
-from tests.webhook.server.pki import Pki
 from tests.webhook.server.webhooks import RealWebhook, RunningWebhook, review_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]

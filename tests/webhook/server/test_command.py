@@ -16,7 +16,7 @@ import pytest
 
 from contract.annotations import ROLE_ARN
 from demo.fakes.api_server import ApiServer
-from tests.webhook.server.pki import Pki, SecretVolume
+from tests.serving.pki import Pki, SecretVolume
 from tests.webhook.server.webhooks import RealWebhook
 
 pytestmark = pytest.mark.slow

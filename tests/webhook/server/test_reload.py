@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from tests.serving.pki import Pki
 from tests.webhook.server.conftest import Start
-from tests.webhook.server.pki import Pki
 from tests.webhook.server.webhooks import RunningWebhook, review_of
 
 pytestmark = pytest.mark.slow

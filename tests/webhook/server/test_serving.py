@@ -11,8 +11,8 @@ import warnings
 
 import pytest
 
+from tests.serving.pki import Pki
 from tests.webhook.server.conftest import Start
-from tests.webhook.server.pki import Pki
 from tests.webhook.server.webhooks import JSON, Caller, RunningWebhook, review_of
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.webhook.server.pki import Pki, SecretVolume
+from tests.serving.pki import Pki, SecretVolume
 
 _PROGRAM = Path(__file__).with_name("served.py")
 _ROOT = Path(__file__).parents[3]

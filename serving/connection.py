@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 from gunicorn.workers.gthread import TConn
 
-from webhook.framing import BodyTooLargeError, Framing
+from serving.framing import BodyTooLargeError, Framing
 
 # At least a TLS record (16 KB): a smaller read leaves the rest inside OpenSSL, where the poller can't see it.
 _READ_BYTES = 64 * 1024
 # Then the others' turn: a body of megabytes comes in several turns of the loop.
 _READS_A_TURN = 4
 
-State = Literal["arriving", "reviewed", "resting", "leaving"]
+State = Literal["arriving", "answered", "resting", "leaving"]
 
 
 class HungUpError(Exception):

@@ -1,6 +1,6 @@
 """How does HTTP map to what operators ask? Liveness, readiness, metrics.
 
-On the main listener beside the reviews, and alone on `--telemetry-listen-address`, which never speaks TLS.
+On the main listener beside what is served there, and alone on `--telemetry-listen-address`, which never speaks TLS.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
 from contract.server import LIVE_PATH, METRICS_PATH, READY_PATH
-from webhook.status import Readiness
+from serving.status import Readiness
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -27,7 +27,7 @@ class RendersMetrics(Protocol):
 
 def create_telemetry_app(readiness: Callable[[], Readiness], metrics: RendersMetrics) -> Flask:
     """A Flask application with /healthz, /readyz and /metrics."""
-    app = Flask("webhook", static_folder=None)
+    app = Flask("serving", static_folder=None)
 
     @app.get(LIVE_PATH)
     def alive() -> Response:
@@ -53,13 +53,13 @@ def create_telemetry_app(readiness: Callable[[], Readiness], metrics: RendersMet
 
 
 def by_listener(
-    reviews: "WSGIApplication", telemetry: "WSGIApplication", telemetry_address: tuple[str, int]
+    main: "WSGIApplication", telemetry: "WSGIApplication", telemetry_address: tuple[str, int]
 ) -> "WSGIApplication":
-    """One WSGI application: `telemetry` on the telemetry listener's address, `reviews` elsewhere."""
+    """One WSGI application: `telemetry` on the telemetry listener's address, `main` elsewhere."""
     host, port = telemetry_address
 
     def dispatch(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         is_telemetry = environ["SERVER_NAME"] == host and environ["SERVER_PORT"] == str(port)
-        return (telemetry if is_telemetry else reviews)(environ, start_response)
+        return (telemetry if is_telemetry else main)(environ, start_response)
 
     return dispatch

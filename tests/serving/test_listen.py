@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from webhook.listen import ListenError, listen, parse_address, shown
+from serving.listen import ListenError, listen, parse_address, shown
 
 
 @pytest.mark.parametrize(

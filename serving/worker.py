@@ -1,7 +1,7 @@
 """Who waits for whom? gunicorn's gthread, where no thread ever waits for a caller.
 
 The loop collects bytes (connection.py); a thread gets a whole request. `read_timeout` holds for handshake, headers and
-body together; who sends nothing rests. One state machine: arriving → reviewed → resting or leaving.
+body together; who sends nothing rests. One state machine: arriving → answered → resting or leaving.
 """
 
 import io
@@ -18,10 +18,10 @@ from gunicorn import http
 from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from webhook.connection import Connection, HungUpError
-from webhook.framing import BodyTooLargeError, HeadTooLargeError
-from webhook.log import describe_exception
-from webhook.tls import ServingCertificate
+from serving.connection import Connection, HungUpError
+from serving.framing import BodyTooLargeError, HeadTooLargeError
+from serving.log import describe_exception
+from serving.tls import ServingCertificate
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ HELD = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 
 
 class CountsConnections(Protocol):
-    """What is counted where no review is."""
+    """What is counted of connections that brought no request."""
 
     def refused(self, reason: str) -> None:
         """One connection brought no whole request."""
@@ -89,7 +89,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """In the new process, before the loop."""
         self.edge: Edge = self.app.edge
         self.arriving: dict[Connection, None] = {}
-        self.reviewed: set[Connection] = set()
+        self.answered: set[Connection] = set()
         self.leaving: dict[Connection, None] = {}
         self._stops_at = float("inf")
         self._next_tick = 0.0
@@ -154,7 +154,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _show_state(self) -> None:
         try:
             self.edge.show_state()
-        except Exception as exc:  # noqa: BLE001 - the outermost edge of the loop: reviews are answered without gauges
+        except Exception as exc:  # noqa: BLE001 - the outermost edge of the loop: requests are answered without gauges
             self._count_bug()
             _log.error("a bug: the gauges are not up to date\n%s", describe_exception(exc))
 
@@ -203,13 +203,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         else:
             self._watch(connection, 0)
             self.arriving.pop(connection)
-            self.reviewed.add(connection)
-            connection.state = "reviewed"
+            self.answered.add(connection)
+            connection.state = "answered"
             self.enqueue_req(connection)
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """A thread is done with a request."""
-        self.reviewed.discard(conn)
+        self.answered.discard(conn)
         try:
             keep = fs.result()
             conn.sock.settimeout(0)
@@ -236,7 +236,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self._count("deadline")
             self._drop(connection)
         elif self.alive and len(self.keepalived_conns) < self.max_keepalived:
-            # Go's client opens one more than it needs and keeps it for later: closed now, it would lose that review.
+            # Go's client opens one more than it needs and keeps it for later: closed now, it would lose that request.
             self.arriving.pop(connection)
             self._rest(connection)
         else:
@@ -280,7 +280,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         connection.watched = events
 
     def _received(self) -> int:
-        return sum(len(connection.received) for connection in (*self.arriving, *self.reviewed))
+        return sum(len(connection.received) for connection in (*self.arriving, *self.answered))
 
     def _count(self, reason: str) -> None:
         if self.edge.metrics:

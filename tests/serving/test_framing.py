@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.framing import LONGEST_HEAD, BodyTooLargeError, Framing, HeadTooLargeError
+from serving.framing import LONGEST_HEAD, BodyTooLargeError, Framing, HeadTooLargeError
 
 HEAD = b"POST /pods HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

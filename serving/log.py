@@ -1,6 +1,6 @@
 """What is written down, and where?
 
-Events (one line a review, and where the server listens) are JSON on stdout, whatever the log level. All else goes
+Events (one line a request, and where the server listens) are JSON on stdout, whatever the log level. All else goes
 through logging to stderr. Neither holds a pod: an exception is logged without its message, which may quote one.
 """
 
@@ -40,7 +40,7 @@ class EventLog:
         """Write one event."""
         shown = {key: value[:_LONGEST] if isinstance(value, str) else value for key, value in fields.items()}
         line = json.dumps({"time": _now(), "event": event, **shown}, separators=(",", ":"))
-        # Nobody reads stdout any more: no reason to fail a review.
+        # Nobody reads stdout any more: no reason to fail a request.
         with contextlib.suppress(OSError):
             os.write(self._file_descriptor, line.encode() + b"\n")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.webhook.server.pki import Pki, SecretVolume
-from webhook.tls import ServingCertificate, TlsError
+from serving.tls import ServingCertificate, TlsError
+from tests.serving.pki import Pki, SecretVolume
 
 
 @pytest.fixture

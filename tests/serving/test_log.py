@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from webhook import log
+from serving import log
 
 
 def test_exception_is_logged_without_its_message() -> None:

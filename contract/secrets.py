@@ -1,0 +1,75 @@
+"""The secret env shim: on what webhook, injector, launcher and broker must agree.
+
+The launcher (C) cannot import this; a test compares it with launcher.h.
+"""
+
+# Written by the webhook into the injected container. The plan (secretenv/plan.py) says what goes where, as JSON; it
+# holds references, never values. The sockets' paths are separated by colons: the launcher listens, one for each
+# container of the plan whose delivery is "socket", in the plan's order.
+PLAN = "TOKEN_INJECTOR_SECRETS"
+SOCKETS = "TOKEN_INJECTOR_SECRET_SOCKETS"
+# Written by the webhook beside a copied `valueFrom` of a Secret: these variables of the injected container hold what
+# the application's container will have, under this prefix, the container's index in the plan, and "_".
+COPIED_PREFIX = "TOKEN_INJECTOR_COPIED_"
+
+# The Python command that delivers: `secrets [--once] [--report-fd=3 --sockets=N] [--token-file=FILE]`.
+SECRETS_COMMAND = "secrets"
+SOCKETS_FLAG = "--sockets"
+# The first socket that the child of the launcher inherits; the others follow.
+SOCKET_FD = 4
+
+# The word for the launcher in the application's container: `exec --from=… [--timeout=S] [--supervise=…] -- argv…`.
+EXEC_COMMAND = "exec"
+
+# Where the application's container sees the launcher and, beside it, its socket or its env file.
+APPLICATION_PATH = "/var/run/token-injector"
+# Where the injected container sees the volume of each container, by volume name.
+INJECTOR_PATH = "/var/run/token-injector"
+LAUNCHER_FILE = "launcher"
+SOCKET_FILE = "socket"
+ENV_FILE = "env"
+# Content changes when a value of the container's has changed; a supervising launcher looks at it.
+GENERATION_FILE = "generation"
+# In the state volume, which the injected container alone has: everything is in its place, the hook may end.
+READY_FILE = "ready"
+# Where files made of references appear (annotation secret-file.NAME).
+FILES_PATH = "/var/run/secrets/token-injector"
+
+# Names in the pod. A container's volume: the prefix and the container's name, or a hash of it where that is too long.
+SECRETS_CONTAINER = "token-injector-secrets"
+VOLUME_PREFIX = "token-injector-secrets-"
+STATE_VOLUME = "token-injector-state"
+FILES_VOLUME = "token-injector-files"
+BROKER_TOKEN_VOLUME = "token-injector-broker-token"
+BROKER_TOKEN_PATH = "/var/run/secrets/token-injector-broker"
+BROKER_TOKEN_FILE = "token"
+# The audience of the token that a pod shows the broker; no other service takes it.
+BROKER_AUDIENCE = "token-injector-broker"
+
+# An answer, on the socket and in the env file: MAGIC, then records that end with NUL: "S NAME=VALUE" sets, "U NAME"
+# unsets, "E REASON" says no, and "." is the last one. A request: MAGIC, "NAME=VALUE" for each of the container's own
+# variables that has one of MARKERS in its value, and an empty record.
+MAGIC = "token-injector secrets 1\n"
+RECORD_SET, RECORD_UNSET, RECORD_ERROR, RECORD_END = "S ", "U ", "E ", "."
+MARKERS = ("piggy:", "sm://", "ssm://", "ssm-path://", "ddb://", "arn:")
+# Linux' MAX_ARG_STRLEN: the longest "NAME=VALUE" with its NUL. Longer values go into a file.
+VARIABLE_LIMIT = 131072
+# Of a whole request and a whole answer; Linux gives a process's arguments and environment 6 MiB at most.
+MESSAGE_LIMIT = 8 << 20
+
+# Exit codes of the launcher in an application's container, beside those of the application itself.
+EXEC_UNREACHABLE = 120
+EXEC_REFUSED = 121
+EXEC_MALFORMED = 122
+EXEC_ROTATED = 123
+EXEC_USAGE = 124
+EXEC_INTERNAL = 125
+EXEC_NOT_EXECUTABLE = 126
+EXEC_NOT_FOUND = 127
+
+# Seconds before the time divisor: how long `exec` waits for its sidecar; between two looks at GENERATION_FILE; until a
+# served child ends when no container has asked it; between two polls of versions where no annotation says otherwise.
+EXEC_TIMEOUT = 120
+GENERATION_POLL = 5
+LINGER = 20
+ROTATION_INTERVAL = 300

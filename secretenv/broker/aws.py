@@ -1,0 +1,86 @@
+"""AWS as the broker asks it: web identity tokens for sessions, one pool of clients for each region.
+
+The only module beside the stores that touches botocore. Every request to AWS is counted, repetitions too.
+"""
+
+import threading
+import time
+from typing import Any, Protocol
+
+from secretenv.broker.identities import Identity
+from secretenv.broker.sessions import Backend, Session
+from secretenv.stores import Refusal, assume
+from secretenv.stores.aws import Aws
+from secretenv.stores.clients import Clients
+from secretenv.stores.deadline import Deadline
+
+_SERVER_ERROR = 500
+# What stands in the codes of AWS's "too much": Throttling, ThrottlingException, ThrottledException, TooManyRequests,
+# RequestLimitExceeded, ProvisionedThroughputExceeded, LimitExceeded.
+_THROTTLED = ("Throttl", "TooManyRequests", "LimitExceeded", "ThroughputExceeded")
+
+
+class CountsCalls(Protocol):
+    """What is counted of AWS."""
+
+    def asked(self, api: str, outcome: str) -> None:
+        """One request was answered, or not."""
+
+
+class AwsSessions:
+    """Exchanges tokens and makes stores; for many threads."""
+
+    def __init__(self, *, default_region: str | None, counts: CountsCalls) -> None:
+        """Make it in the process that uses it: botocore's connections do not survive a fork."""
+        self._counts = counts
+        self._lock = threading.Lock()
+        self._default_region = default_region
+        self._pools: dict[str | None, Clients] = {}
+        self.regions = frozenset(self._clients(None).known_regions())
+        """Those that this botocore knows, in every partition."""
+
+    def exchange(self, identity: Identity, region: str | None, deadline: Deadline) -> Session | Refusal:
+        """One call of STS, in this region."""
+        found = assume.assume(
+            self._clients(region),
+            role_arn=identity.role_arn,
+            session_name=identity.session_name,
+            token=identity.token,
+            timeout=deadline.left(),
+            clock=time.monotonic,
+        )
+        if isinstance(found, Refusal):
+            return found
+        credentials = found.credentials
+        stores: dict[str | None, Backend] = {}
+
+        def store(region: str | None) -> Backend:
+            if (made := stores.get(region)) is None:
+                clients = self._clients(region)
+                aws = Aws(clients, clock=time.monotonic, credentials=credentials, role=identity.role_arn)
+                made = stores.setdefault(region, aws)
+            return made
+
+        return Session(store=store, lifetime=found.expires_at - time.time(), began=time.monotonic())
+
+    def _clients(self, region: str | None) -> Clients:
+        with self._lock:
+            if region not in self._pools:
+                clients = self._pools[region] = Clients(region=region or self._default_region)
+                clients.register("response-received", self._count)
+            return self._pools[region]
+
+    def _count(self, event_name: str, parsed_response: Any, **_: Any) -> None:
+        self._counts.asked(event_name.rpartition(".")[2], _outcome(parsed_response))
+
+
+def _outcome(parsed: Any) -> str:
+    """From a closed vocabulary: ok, throttled, refused, failed, no_answer."""
+    if not isinstance(parsed, dict):
+        return "no_answer"
+    code = str(parsed.get("Error", {}).get("Code", ""))
+    if any(part in code for part in _THROTTLED):
+        return "throttled"
+    if parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= _SERVER_ERROR:
+        return "failed"
+    return "refused" if code else "ok"

@@ -1,0 +1,111 @@
+"""What shall be delivered where? The webhook writes it, the injected container reads it: JSON in contract.secrets.PLAN.
+
+Pure. It holds references, never values.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from secretenv.records import RecordError, decoded, encoded
+from secretenv.references import Syntax
+
+Delivery = Literal["envfile", "env", "socket"]
+"""One file per variable for the kubelet; one env file for the launcher; a socket for the launcher."""
+Rotation = Literal["none", "file", "signal", "restart"]
+
+
+class PlanError(Exception):
+    """The plan cannot be read; the message names the place in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A variable of a container and its text, as the author wrote it."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """A variable whose text the injected container finds in its own environment: the kubelet took it from a Secret."""
+
+    name: str
+    """In the application's container; of a whole Secret, the prefix of all of them ("" if none)."""
+    environ: str
+    """In the injected container; of a whole Secret, the prefix of all of them."""
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerPlan:
+    """What one container of the application gets."""
+
+    name: str
+    delivery: Delivery
+    directory: str
+    """Where the injected container sees this container's volume."""
+    variables: tuple[Variable, ...]
+    copied: tuple[Copied, ...] = ()
+    own_environment: bool = False
+    """Whether the launcher may ask for references in variables that are not listed: those from Secrets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilePlan:
+    """A file made of a template."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """Who reads for the pod; without one it reads with its own role."""
+
+    address: str
+    """https://HOST[:PORT]"""
+    ca: str
+    """PEM."""
+    token_file: str
+    """The pod-bound token for the broker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that one injected container delivers."""
+
+    syntax: Syntax
+    containers: tuple[ContainerPlan, ...]
+    files: tuple[FilePlan, ...] = ()
+    files_directory: str = ""
+    broker: Broker | None = None
+    awaits_token: bool = False
+    """Whether the web identity token's file is written by this container, so that it may not be there yet."""
+    keeps_unresolved: bool = False
+    """piggy-ignore-no-env: what cannot be resolved stays as it was written, variable by variable."""
+    rotation: Rotation = "none"
+    rotation_interval: int = 300
+    """Seconds."""
+    initial_delay: float = 0.0
+    """Seconds."""
+    attempts: int = 0
+    """0: until the deadline."""
+
+
+def to_json(plan: Plan) -> str:
+    """One line; defaults are left out."""
+    return json.dumps(encoded(plan), separators=(",", ":"))
+
+
+def from_json(text: str) -> Plan:
+    """Raises `PlanError`."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise PlanError(f"the plan is no JSON: {exc}") from exc
+    try:
+        return decoded(Plan, value, "the plan")
+    except RecordError as exc:
+        raise PlanError(str(exc)) from exc
