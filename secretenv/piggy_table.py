@@ -31,7 +31,7 @@ class PiggyAnnotation:
         return name.upper().replace("-", "_") if self.has_variable else None
 
 
-_RESOURCE = "Of the injected container, where it is written."
+_RESOURCE = "The same of the injected container, where somebody wrote it; else ours holds."
 PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
     PiggyAnnotation(
         key=keys.PIGGY_SECRET_NAME,
