@@ -103,7 +103,7 @@ PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
         key=keys.PIGGY_ENV_IMAGE_PULL_POLICY,
         default="Always",
         read=False,
-        effect="Nothing: the operator says with --image-pull-policy how it is pulled.",
+        effect="Nothing: the operator says with --pull-policy how it is pulled.",
     ),
     PiggyAnnotation(
         key=keys.PIGGY_ALLOW_PRIVILEGE_ESCALATION,

@@ -5,10 +5,12 @@ import re
 import pytest
 
 from contract import annotations as keys
+from secretenv.piggy import PIGGY_ANNOTATIONS
 from secretenv.references import ParameterPath, Syntax, parse
 from secretenv.resolve import Value, resolve
 from tests.docs.documents import ROOT, blocks_of
 from tests.secretenv.fake_store import FakeStore
+from webhook.flags import SERVER_SETTINGS
 
 DOCUMENT = ROOT / "docs/secrets.md"
 BLOCKS = list(blocks_of(DOCUMENT))
@@ -64,3 +66,12 @@ def test_annotations_are_ours() -> None:
     known = {row.key.removeprefix(keys.PREFIX).rstrip(".") for row in keys.ANNOTATIONS}
     assert named <= known
     assert named >= {"secrets", "secret-file", "secret-delivery"}
+
+
+def test_flags_are_the_webhooks() -> None:
+    """Each flag that the table of piggy's annotations names exists."""
+    flags = {f"--{setting.flag}" for settings in SERVER_SETTINGS.values() for setting in settings}
+    named = {flag for row in PIGGY_ANNOTATIONS for flag in re.findall(r"--[a-z-]+", row.effect)}
+
+    assert named == {"--image", "--pull-policy"}
+    assert named <= flags
