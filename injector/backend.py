@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from contract import environ as names
@@ -35,22 +36,32 @@ class Backend(Record):
     prepare: Callable[[Template], Template]
 
 
-def backend(plan: Plan, environ: Mapping[str, str], world: World) -> Backend:
-    """The plan's; raises RefreshError where it cannot be."""
+def import_reader(plan: Plan) -> None:
+    """Import what reads for this plan; raises RefreshError."""
     if plan.broker:
-        from injector.broker_client import BrokerStore, as_one
-
-        store = BrokerStore(plan.broker, environ, monotonic=world.monotonic, sleep=world.sleep)
-        return Backend(store=store, prepare=as_one)
+        importlib.import_module("injector.broker_client")
+        return
     try:
-        from secretenv.stores.aws import Aws
-        from secretenv.stores.clients import Clients
+        importlib.import_module("secretenv.stores.aws")
     except ImportError as exc:
         raise RefreshError(
             f"secrets need botocore, which this interpreter does not find ({exc.name}); "
             "pip install 'token-injector[injector]'",
             exit_code=exit_codes.USAGE,
         ) from exc
+
+
+def backend(plan: Plan, environ: Mapping[str, str], world: World) -> Backend:
+    """The plan's; raises RefreshError where it cannot be."""
+    import_reader(plan)
+    if plan.broker:
+        from injector.broker_client import BrokerStore, as_one
+
+        store = BrokerStore(plan.broker, environ, monotonic=world.monotonic, sleep=world.sleep)
+        return Backend(store=store, prepare=as_one)
+    from secretenv.stores.aws import Aws
+    from secretenv.stores.clients import Clients
+
     # botocore itself knows only the second of the two.
     region = environ.get(names.AWS_REGION) or environ.get(names.AWS_DEFAULT_REGION)
     clients = Clients(region=region, clock=world.monotonic, sleep=world.sleep)

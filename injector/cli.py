@@ -51,10 +51,25 @@ def run(arguments: Sequence[str]) -> int:
         _end_on_sigterm()
     if isinstance(asked, Secrets):
         return _secrets(asked, world)
+    if asked.report_fd is not None or not asked.has_plan:
+        return _once(asked, world)
+    _import_meanwhile()
     code = _once(asked, world)
-    if code != exit_codes.OK or asked.report_fd is not None or not asked.has_plan:
+    if code != exit_codes.OK:
         return code
     return _secrets(of_environ(os.environ, asked.shared, token_file=asked.file, log_level=asked.log_level), world)
+
+
+def _import_meanwhile() -> None:
+    """What reads secrets takes longer to import than a token to fetch, and fetching is waiting."""
+    from threading import Thread
+
+    def load() -> None:
+        from injector.secrets import preload
+
+        preload(os.environ)
+
+    Thread(target=load, daemon=True).start()
 
 
 def _world(log_level: str) -> World:

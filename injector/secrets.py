@@ -4,6 +4,7 @@ The launcher's child lives for seconds; what it leaves for the next one is the s
   nothing was delivered yet            -> resolve everything, then write everything, then ready, then serve
   a client waits on a socket           -> resolve afresh what its container wants, and answer
   the rotation's interval is over      -> compare versions, deliver again what changed
+  none of these                        -> say when to come again
 Without a launcher (an init container) everything is delivered once, and no state is kept.
 """
 
@@ -11,14 +12,15 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contract import exit_codes
-from contract.secrets import LINGER, READY_FILE
+from contract.secrets import LINGER, PLAN, READY_FILE
 from injector import polling, reading, serving, state, unresolved, wanted
 from injector.answering import Answers
-from injector.backend import backend
+from injector.backend import backend, import_reader
 from injector.delivering import deliverable, generations, launchers
 from injector.errors import RefreshError
 from injector.job import Job, read_plan
@@ -47,6 +49,12 @@ GRACE = 5
 POLL = 0.01
 
 
+def preload(environ: Mapping[str, str]) -> None:
+    """Import what the plan's delivery will need; what is wrong with either, `deliver` says."""
+    with suppress(RefreshError):
+        import_reader(read_plan(environ.get(PLAN, "")))
+
+
 def deliver(asked: Secrets, environ: Mapping[str, str], world: World, *, choose: Choose = backend) -> Next:
     """Do what is due; raises RefreshError. `choose` gives who reads."""
     plan = read_plan(asked.plan)
@@ -60,8 +68,12 @@ def deliver(asked: Secrets, environ: Mapping[str, str], world: World, *, choose:
             state.write(asked.state, state.State())
             return Next(seconds=delay)
         world.sleep(delay)
+    delivered = before if before and before.takers else None
+    waits = serving.anybody_waits(served)
+    if delivered and not waits and not _poll_is_due(plan, delivered, world):
+        return _until_next(plan, delivered, world)
     job = _job(asked, plan, environ, world, choose)
-    return _later(job, before, served) if before and before.takers else _first(job, served)
+    return _later(job, delivered, served, waits=waits) if delivered else _first(job, served)
 
 
 def _job(asked: Secrets, plan: Plan, environ: Mapping[str, str], world: World, choose: Choose) -> Job:
@@ -97,17 +109,17 @@ def _first(job: Job, served: Sequence[Served]) -> Next:
         place(file)
     state.write(job.asked.state, now)
     place(Placed(path=os.path.join(job.asked.state, READY_FILE), content=b"ready\n"))
-    return _until_next(job, _serve(job, now, served, linger=LINGER))
+    return _until_next(job.plan, _serve(job, now, served, linger=LINGER), job.world)
 
 
-def _later(job: Job, now: state.State, served: Sequence[Served]) -> Next:
+def _later(job: Job, now: state.State, served: Sequence[Served], *, waits: bool) -> Next:
     """Who waits is served first; a poll that is not due stays where it was."""
-    if serving.anybody_waits(served):
+    if waits:
         now = _serve(job, now, served, linger=SHORT_LINGER)
-    if job.plan.rotation != "none" and job.world.monotonic() >= now.next_poll:
+    if _poll_is_due(job.plan, now, job.world):
         now = replace(polling.poll(job, now), next_poll=job.world.monotonic() + polling.interval(job))
         state.write(job.asked.state, now)
-    return _until_next(job, now)
+    return _until_next(job.plan, now, job.world)
 
 
 def _resolved(job: Job, wants: Sequence[Wanted]) -> dict[str, Result]:
@@ -130,10 +142,14 @@ def _serve(job: Job, now: state.State, served: Sequence[Served], *, linger: floa
     return answers.state
 
 
-def _until_next(job: Job, now: state.State) -> Next:
-    if job.plan.rotation == "none":
+def _poll_is_due(plan: Plan, now: state.State, world: World) -> bool:
+    return plan.rotation != "none" and world.monotonic() >= now.next_poll
+
+
+def _until_next(plan: Plan, now: state.State, world: World) -> Next:
+    if plan.rotation == "none":
         return Next(seconds=IDLE)
-    return Next(seconds=max(0.0, now.next_poll - job.world.monotonic()))
+    return Next(seconds=max(0.0, now.next_poll - world.monotonic()))
 
 
 def _await_token(job: Job) -> None:
