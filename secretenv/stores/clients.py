@@ -4,6 +4,7 @@ Before each attempt, retries too, the deadline of its caller is looked at, a tok
 operation, and its credentials are put in where its caller brings his own: so one client serves every identity.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -88,6 +89,8 @@ class Clients:
         self._clients: dict[tuple[str, str | None, str], Any] = {}
         self._buckets_lock = Lock()
         self._buckets: dict[tuple[str, str | None], Bucket] = {}
+        # At DEBUG it logs whole answers, and those hold secrets.
+        logging.getLogger("botocore").setLevel(logging.INFO)
         self._session = botocore.session.Session()
         if region:
             self._session.set_config_variable("region", region)

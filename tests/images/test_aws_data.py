@@ -50,19 +50,11 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in WHOLE.parent.iterdir():
         if part.name != "data":
             (place / part.name).symlink_to(part)
-    shutil.copytree(
-        WHOLE,
-        place / "data",
-        ignore=lambda path, names: (
-            set(names) - {*SERVICES, "s3"} - set(filter(_shared, names)) if Path(path) == WHOLE else ()
-        ),
-    )
+    (place / "data").mkdir()
+    for path in [*(WHOLE / name for name in (*SERVICES, "s3")), *WHOLE.glob("*.json")]:
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, place / "data" / path.name)
     cut(place / "data")
     return folder
-
-
-def _shared(name: str) -> bool:
-    return (WHOLE / name).is_file()
 
 
 def test_four_services_in_less_than_a_megabyte(tree: Path) -> None:
