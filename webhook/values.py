@@ -190,30 +190,31 @@ def boolean(text: str) -> bool:
 
 def mode(text: str) -> Mode:
     """Who issues the token."""
-    return _one_of(text, get_args(Mode))
+    return one_of(text, get_args(Mode))
 
 
 def refresher(text: str) -> Refresher:
     """What keeps the token fresh."""
-    return _one_of(text, get_args(Refresher))
+    return one_of(text, get_args(Refresher))
 
 
 def refresher_program(text: str) -> RefresherProgram:
     """What sleeps between refreshes."""
-    return _one_of(text, get_args(RefresherProgram))
+    return one_of(text, get_args(RefresherProgram))
 
 
 def pull_policy(text: str) -> PullPolicy:
     """Kubernetes' imagePullPolicy."""
-    return _one_of(text, get_args(PullPolicy))
+    return one_of(text, get_args(PullPolicy))
 
 
 def missing_role(text: str) -> MissingRole:
     """What happens to a labelled pod whose service account names no role."""
-    return _one_of(text, get_args(MissingRole))
+    return one_of(text, get_args(MissingRole))
 
 
-def _one_of(text: str, choices: tuple[Choice, ...]) -> Choice:
+def one_of(text: str, choices: tuple[Choice, ...]) -> Choice:
+    """One of a closed set of words."""
     for choice in choices:
         if text == choice:
             return choice
