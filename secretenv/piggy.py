@@ -13,3 +13,5 @@ class PiggySource:
     secret_name: str = ""
     parameter_path: str = ""
     stage: str | None = None
+    version: str | None = None
+    """Where the author wrote a version's id for the stage: piggy's documentation calls it that."""

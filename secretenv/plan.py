@@ -3,9 +3,11 @@
 Pure. It holds references, never values.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Literal
 
+from secretenv.records import RecordError, decoded, encoded
 from secretenv.references import Syntax
 
 Delivery = Literal["envfile", "env", "socket"]
@@ -27,7 +29,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
-    """A variable whose text the injected container finds in its own environment, as the kubelet took it from a Secret."""
+    """A variable whose text the injected container finds in its own environment: the kubelet took it from a Secret."""
 
     name: str
     """In the application's container; of a whole Secret, the prefix of all of them ("" if none)."""
@@ -94,9 +96,16 @@ class Plan:
 
 def to_json(plan: Plan) -> str:
     """One line; defaults are left out."""
-    raise NotImplementedError
+    return json.dumps(encoded(plan), separators=(",", ":"))
 
 
 def from_json(text: str) -> Plan:
     """Raises `PlanError`."""
-    raise NotImplementedError
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise PlanError(f"the plan is no JSON: {exc}") from exc
+    try:
+        return decoded(Plan, value, "the plan")
+    except RecordError as exc:
+        raise PlanError(str(exc)) from exc

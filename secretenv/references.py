@@ -4,112 +4,98 @@ Pure: a text and a syntax in, a template out. The grammar stands in docs/secrets
 accepted form, never a value.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
+from secretenv.canonical import canonical
+from secretenv.grammar import SCHEMES, arn_scheme, decodable, read_reference
 from secretenv.piggy import PiggySource
+from secretenv.sources import (
+    Filter,
+    Item,
+    Key,
+    Parameter,
+    ParameterPath,
+    Pointer,
+    Reference,
+    ReferenceError,  # noqa: A004 - as where it is defined
+    Secret,
+    Source,
+    Syntax,
+    Template,
+    expected,
+)
 
-Filter = Literal["urlencode", "base64decode", "trim"]
+__all__ = [
+    "Filter",
+    "Item",
+    "Key",
+    "Parameter",
+    "ParameterPath",
+    "Pointer",
+    "Reference",
+    "ReferenceError",
+    "Secret",
+    "Source",
+    "Syntax",
+    "Template",
+    "canonical",
+    "parse",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A secret of Secrets Manager; at most one of stage and version. None: AWSCURRENT."""
-
-    name: str
-    """Name or full ARN."""
-    stage: str | None = None
-    version: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of SSM Parameter Store."""
-
-    name: str
-    """Name (with its leading slash, if it has one) or full ARN."""
-    version: str | None = None
-    """A number or a label."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterPath:
-    """All parameters below a path, recursively, in one read."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """An item of a DynamoDB table."""
-
-    table: str
-    """Name or full ARN."""
-    key: str
-    key_attribute: str
-    attribute: str
-
-
-Source = Secret | Parameter | ParameterPath | Item
-"""What one read of a store gives; references that differ only in what they select share it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of the JSON object at the top; of a path, the parameter's last element."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pointer:
-    """A JSON pointer, RFC 6901."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """One value of one secret, and how it is written into the text."""
-
-    source: Source
-    select: Key | Pointer | None = None
-    filters: tuple[Filter, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """Literal text and references, in order. A whole-value reference is one part."""
-
-    parts: tuple[str | Reference, ...]
-
-    @property
-    def references(self) -> tuple[Reference, ...]:
-        """Its references, in order."""
-        return tuple(part for part in self.parts if isinstance(part, Reference))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Syntax:
-    """Which texts are references in this pod."""
-
-    ours: bool
-    """sm://, ssm://, ssm-path://, ddb:// as whole values, and ${…}."""
-    arns: bool
-    """Full ARNs of secrets, parameters and items as whole values too."""
-    piggy: PiggySource | None
-    """Where `piggy:NAME` is looked for; None: such a text is no reference."""
-
-
-class ReferenceError(Exception):  # noqa: A001 - the field's word; Python's own is about weak references
-    """A text that is meant as a reference and cannot be one; position and accepted form are in the message."""
+_PIGGY = "piggy:"
+# All dollars of a run at once, and never from the middle of one: the search stays linear.
+_OPENING = re.compile(rf"(?<!\$)(\$++)\{{(?={'|'.join(SCHEMES)}|arn:)")
 
 
 def parse(text: str, syntax: Syntax) -> Template | None:
     """The template of a variable's text; None: it refers to nothing and stays as it is. Raises `ReferenceError`."""
-    raise NotImplementedError
+    if syntax.piggy is not None and text.startswith(_PIGGY):
+        return Template((_piggy(text, syntax.piggy),))
+    if (syntax.ours and text.startswith(SCHEMES)) or (syntax.arns and arn_scheme(text)):
+        reference, _ = read_reference(text, 0, "")
+        return Template((reference,))
+    return _embedded(text) if syntax.ours else None
 
 
-def canonical(reference: Reference) -> str:
-    """Our own form of a reference, which `parse` reads back as the same: what the broker is asked."""
-    raise NotImplementedError
+def _embedded(text: str) -> Template | None:
+    """Before `{` and one of our schemes two dollars stand for one, so that `$${` is a literal `${`."""
+    parts: list[str | Reference] = []
+    at = 0
+    while opening := _OPENING.search(text, at):
+        dollars = len(opening[1])
+        parts.append(text[at : opening.start()] + "$" * (dollars // 2))
+        if dollars % 2:
+            reference, at = read_reference(text, opening.end(), "}")
+            parts.append(reference)
+        else:
+            parts.append("{")
+            at = opening.end()
+    return Template(tuple(_merged([*parts, text[at:]]))) if parts else None
+
+
+def _merged(parts: Iterable[str | Reference]) -> Iterator[str | Reference]:
+    """Neighbouring literals as one, empty ones as none."""
+    for literal, neighbours in groupby(parts, lambda part: isinstance(part, str)):
+        if literal:
+            text = "".join(part for part in neighbours if isinstance(part, str))
+            yield from (text,) if text else ()
+        else:
+            yield from neighbours
+
+
+def _piggy(text: str, source: PiggySource) -> Reference:
+    """`piggy:` and a key: the whole rest of the line, as piggy reads it. Blank lines may follow."""
+    key, _, rest = text.removeprefix(_PIGGY).partition("\n")
+    if not key:
+        raise expected(len(_PIGGY), "a key, for example piggy:db_password")
+    if rest.strip():
+        at = len(text) - len(rest.lstrip())
+        raise expected(at, "no second line: the key is the rest of the first one, for example piggy:db_password")
+    where = (
+        ParameterPath(source.parameter_path)
+        if source.parameter_path
+        else Secret(source.secret_name, source.stage, source.version)
+    )
+    return Reference(where, Key(decodable(key, len(_PIGGY))))
