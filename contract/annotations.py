@@ -33,20 +33,6 @@ CPU_LIMIT = PREFIX + "cpu-limit"
 MEMORY_REQUEST = PREFIX + "memory-request"
 MEMORY_LIMIT = PREFIX + "memory-limit"
 
-# Written by the pod's author on the pod; read by the webhook: which secrets, and how they get into the containers.
-SECRETS = PREFIX + "secrets"
-SECRET_DELIVERY = PREFIX + "secret-delivery"
-SECRET_IDENTITY = PREFIX + "secret-identity"
-SECRET_ROTATION = PREFIX + "secret-rotation"
-SECRET_ROTATION_INTERVAL = PREFIX + "secret-rotation-interval"
-SECRET_FILES_PATH = PREFIX + "secret-files-path"
-SECRET_UNRESOLVED = PREFIX + "secret-unresolved"
-# Before a name: a file's, a container's.
-SECRET_FILE = PREFIX + "secret-file."
-ENTRYPOINT = PREFIX + "entrypoint."
-# Written by piggy's users on the pod; its keys are secretenv/piggy.py's.
-PIGGY_PREFIX = "piggysec.com/"
-
 # Written by EKS users on the service account or the pod; read by the webhook where our own key is absent.
 EKS_AUDIENCE = "eks.amazonaws.com/audience"
 EKS_TOKEN_EXPIRATION = "eks.amazonaws.com/token-expiration"
@@ -68,7 +54,6 @@ GTOKEN_INJECT = "gtoken.kubernetes.io/inject"
 
 Place = Literal["pod", "service account"]
 BOTH: tuple[Place, ...] = ("pod", "service account")
-POD_ALONE: tuple[Place, ...] = ("pod",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +61,7 @@ class Annotation:
     """One row of the documentation's table: a key that the webhook reads at admission."""
 
     key: str
-    """Our key, or the seed's; of a family, its prefix."""
-    name: str = ""
-    """What stands behind the prefix, where there is a key for each of several things."""
+    """Our key, or the seed's."""
     alias: str | None = None
     """The matching EKS key; ours wins where both are written."""
     places: tuple[Place, ...] = BOTH
@@ -187,74 +170,5 @@ ANNOTATIONS: tuple[Annotation, ...] = (
         form="a Kubernetes quantity, for example 64Mi, or none",
         default="--injector-memory-limit (64Mi)",
         about="Memory limit of the injected container.",
-    ),
-    Annotation(
-        key=SECRETS,
-        places=POD_ALONE,
-        form="true, arns or false",
-        default="true for what a labelled pod's variables say themselves, else false",
-        about="Whether `sm://`, `ssm://`, `ssm-path://`, `ddb://` and `${…}` refer to secrets, those from ConfigMaps and "
-        "Secrets too; arns: full ARNs as well.",
-    ),
-    Annotation(
-        key=SECRET_DELIVERY,
-        places=POD_ALONE,
-        form="auto, envfile or launcher",
-        default="--secret-delivery (auto: envfile where every kubelet is 1.35 or newer and no variable comes from a "
-        "Secret, else launcher)",
-        about="How variables reach a container: from a file that the kubelet reads, or from the launcher before its "
-        "command.",
-    ),
-    Annotation(
-        key=SECRET_IDENTITY,
-        places=POD_ALONE,
-        form="direct or broker",
-        default="direct; broker for a pod with piggysec.com/piggy-address",
-        about="Who reads the secrets: the pod with its own role, or the broker.",
-    ),
-    Annotation(
-        key=SECRET_ROTATION,
-        places=POD_ALONE,
-        form="none, file, signal:NAME (HUP, INT, QUIT, TERM, USR1, USR2 or WINCH) or restart",
-        default="none",
-        about="What happens when a secret has changed: nothing, files are rewritten, the application gets a signal, or "
-        "its container is restarted.",
-    ),
-    Annotation(
-        key=SECRET_ROTATION_INTERVAL,
-        places=POD_ALONE,
-        form="a whole number of seconds from 30 to 86400",
-        default="--secret-rotation-interval (300)",
-        about="How often is looked whether a secret has changed.",
-    ),
-    Annotation(
-        key=SECRET_FILE,
-        name="NAME",
-        places=POD_ALONE,
-        form="a reference, or a text with ${…} in it",
-        default="none",
-        about="A file of that name with the text, its references resolved, in every container that is not skipped.",
-    ),
-    Annotation(
-        key=SECRET_FILES_PATH,
-        places=POD_ALONE,
-        form="an absolute path without ., .., a colon, a $ or a blank; not / and not ending in /",
-        default="/var/run/secrets/token-injector",
-        about="Where containers see those files.",
-    ),
-    Annotation(
-        key=SECRET_UNRESOLVED,
-        places=POD_ALONE,
-        form="fail or keep",
-        default="fail; keep for a pod with piggysec.com/piggy-ignore-no-env",
-        about="Whether the application starts with a reference that could not be resolved, as its text.",
-    ),
-    Annotation(
-        key=ENTRYPOINT,
-        name="CONTAINER",
-        places=POD_ALONE,
-        form='a JSON array of texts, or {"entrypoint": […], "cmd": […]}',
-        default="what the image's registry says",
-        about="What a container's image starts, where the launcher needs it and the container has no command.",
     ),
 )

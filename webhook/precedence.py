@@ -30,9 +30,8 @@ class AnnotationError(Exception):
 _SHOWN = 100
 # Keys that nobody reads and that are told one by one: each costs half a millisecond, and a pod may carry thousands.
 _MOST_UNREAD = 5
-_BY_NAME = {row.key.rpartition("/")[2]: row.key for row in ANNOTATIONS if not row.name}
-_ROWS: Mapping[str, Annotation] = {key: row for row in ANNOTATIONS if not row.name for key in (row.key, row.alias) if key}
-_FAMILIES = tuple(row for row in ANNOTATIONS if row.name)
+_BY_NAME = {row.key.rpartition("/")[2]: row.key for row in ANNOTATIONS}
+_ROWS: Mapping[str, Annotation] = {key: row for row in ANNOTATIONS for key in (row.key, row.alias) if key}
 
 
 class Annotations:
@@ -73,10 +72,6 @@ class Annotations:
         except ValueError as exc:
             raise AnnotationError(f"{place}, annotation {written_key}: {_shown(text)} is not valid: {exc}") from exc
 
-    def named(self, prefix: str) -> list[str]:
-        """What stands behind the prefix of a family, in the order of the annotations."""
-        return [key.removeprefix(prefix) for key in self._found if key.startswith(prefix)]
-
     def _find(self, key: str) -> tuple[str, str, str] | None:
         return self._found.get(key)
 
@@ -84,7 +79,7 @@ class Annotations:
         """Add one object's annotations behind those found before. Keys of ours that nobody reads there are told."""
         unread = 0
         for written_key in [key for key in annotations if key in _ROWS or key.startswith(PREFIX)]:
-            row = _row(written_key)
+            row = _ROWS.get(written_key)
             if row is None or kind not in row.places:
                 unread += 1
                 if unread <= _MOST_UNREAD:
@@ -94,14 +89,9 @@ class Annotations:
                     ours = f"{row.key} ({_shown(annotations[row.key])})"
                     self.warnings.append(f"{place}: {row.key} and {row.alias} disagree: {ours} holds")
             else:
-                key = written_key if row.name else row.key
-                self._found.setdefault(key, (place, written_key, annotations[written_key]))
+                self._found.setdefault(row.key, (place, written_key, annotations[written_key]))
         if unread > _MOST_UNREAD:
             self.warnings.append(f"{place}: {unread - _MOST_UNREAD} more annotations {PREFIX}* that nobody reads")
-
-
-def _row(key: str) -> Annotation | None:
-    return _ROWS.get(key) or next((row for row in _FAMILIES if key.startswith(row.key) and key != row.key), None)
 
 
 def _unread(place: str, key: str, row: Annotation | None) -> str:

@@ -31,7 +31,9 @@ class ImageQuestion:
     pull_policy: str | None
     """As the pod says it; None: Kubernetes' default for the tag."""
     pull_secrets: tuple[str, ...]
-    """Names in the pod's namespace: those of spec.imagePullSecrets."""
+    """Names: those of spec.imagePullSecrets, and piggy's."""
+    pull_secret_namespace: str
+    """Where these are: the pod's namespace, unless piggy's annotation says another."""
     service_account: str
     namespace: str
     architecture: str | None

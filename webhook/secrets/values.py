@@ -6,21 +6,13 @@ Pure: as `webhook.values`, each parser returns the typed value or raises `ValueE
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from secretenv.plan import Rotation
 from webhook.secrets.look_ups import Entrypoint
-from webhook.values import one_of, whole_number
-
-Switch = Literal["true", "arns", "false"]
-WantedDelivery = Literal["auto", "envfile", "launcher"]
-Identity = Literal["direct", "broker"]
-Unresolved = Literal["fail", "keep"]
 
 # What a process may handle; KILL and STOP it may not, and the others mean a fault of its own.
 SIGNALS = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "WINCH")
-# Secrets Manager bills each read; a shorter interval makes nothing better.
-INTERVAL_MIN, INTERVAL_MAX = 30, 86_400
 # A file beside others in one folder. A leading '..' is what the kubelet keeps for itself.
 _FILE = re.compile(r"(?!\.\.)(?!\.$)[A-Za-z0-9_.-]{1,253}")
 
@@ -34,26 +26,6 @@ class WantedRotation:
     """Without SIG; of the kind "signal" alone."""
 
 
-def switch(text: str) -> Switch:
-    """Whether our references are references."""
-    return one_of(text, ("true", "arns", "false"))
-
-
-def delivery(text: str) -> WantedDelivery:
-    """How variables reach a container."""
-    return one_of(text, ("auto", "envfile", "launcher"))
-
-
-def identity(text: str) -> Identity:
-    """Who reads."""
-    return one_of(text, ("direct", "broker"))
-
-
-def unresolved(text: str) -> Unresolved:
-    """What becomes of a reference that cannot be resolved."""
-    return one_of(text, ("fail", "keep"))
-
-
 def rotation(text: str) -> WantedRotation:
     """none, file, signal:NAME or restart."""
     kind, _, name = text.partition(":")
@@ -63,11 +35,6 @@ def rotation(text: str) -> WantedRotation:
         case "signal", signal if signal in SIGNALS:
             return WantedRotation("signal", signal)
     raise ValueError(f"expected none, file, signal:NAME ({', '.join(SIGNALS[:-1])} or {SIGNALS[-1]}) or restart")
-
-
-def rotation_interval(text: str) -> int:
-    """Seconds."""
-    return whole_number(text, INTERVAL_MIN, INTERVAL_MAX, "seconds")
 
 
 def is_file_name(text: str) -> bool:
