@@ -33,6 +33,18 @@ CPU_LIMIT = PREFIX + "cpu-limit"
 MEMORY_REQUEST = PREFIX + "memory-request"
 MEMORY_LIMIT = PREFIX + "memory-limit"
 
+# Written by the pod's author on the pod; read by the webhook at admission.
+SECRETS = PREFIX + "secrets"
+SECRET_DELIVERY = PREFIX + "secret-delivery"
+SECRET_IDENTITY = PREFIX + "secret-identity"
+SECRET_ROTATION = PREFIX + "secret-rotation"
+SECRET_ROTATION_INTERVAL = PREFIX + "secret-rotation-interval"
+SECRET_FILES_PATH = PREFIX + "secret-files-path"
+SECRET_UNRESOLVED = PREFIX + "secret-unresolved"
+# A file's or a container's name follows.
+SECRET_FILE_PREFIX = PREFIX + "secret-file."
+ENTRYPOINT_PREFIX = PREFIX + "entrypoint."
+
 # Written by EKS users on the service account or the pod; read by the webhook where our own key is absent.
 EKS_AUDIENCE = "eks.amazonaws.com/audience"
 EKS_TOKEN_EXPIRATION = "eks.amazonaws.com/token-expiration"
@@ -52,6 +64,37 @@ GTOKEN_VOLUME_PATH = "gtoken.doit-intl.com/volumePath"
 GTOKEN_TOKEN_FILENAME = "gtoken.doit-intl.com/tokenFilename"
 GTOKEN_INJECT = "gtoken.kubernetes.io/inject"
 
+# Written by piggy's users on the pod; read by the webhook at admission. secretenv/piggy_table.py says what each does.
+PIGGY_PREFIX = "piggysec.com/"
+PIGGY_SECRET_NAME = PIGGY_PREFIX + "aws-secret-name"
+PIGGY_PARAMETER_PATH = PIGGY_PREFIX + "aws-ssm-parameter-path"
+PIGGY_REGION = PIGGY_PREFIX + "aws-region"
+PIGGY_SECRET_VERSION = PIGGY_PREFIX + "aws-secret-version"
+PIGGY_ADDRESS = PIGGY_PREFIX + "piggy-address"
+PIGGY_STANDALONE = PIGGY_PREFIX + "standalone"
+PIGGY_IGNORE_NO_ENV = PIGGY_PREFIX + "piggy-ignore-no-env"
+PIGGY_INITIAL_DELAY = PIGGY_PREFIX + "piggy-initial-delay"
+PIGGY_NUMBER_OF_RETRY = PIGGY_PREFIX + "piggy-number-of-retry"
+PIGGY_NAME_PREFIX = PIGGY_PREFIX + "piggy-default-secret-name-prefix"
+PIGGY_NAME_SUFFIX = PIGGY_PREFIX + "piggy-default-secret-name-suffix"
+PIGGY_ENFORCE_INTEGRITY = PIGGY_PREFIX + "piggy-enforce-integrity"
+PIGGY_ENFORCE_SERVICE_ACCOUNT = PIGGY_PREFIX + "piggy-enforce-service-account"
+PIGGY_CPU_REQUEST = PIGGY_PREFIX + "piggy-env-resource-cpu-request"
+PIGGY_MEMORY_REQUEST = PIGGY_PREFIX + "piggy-env-resource-memory-request"
+PIGGY_CPU_LIMIT = PIGGY_PREFIX + "piggy-env-resource-cpu-limit"
+PIGGY_MEMORY_LIMIT = PIGGY_PREFIX + "piggy-env-resource-memory-limit"
+PIGGY_IMAGE_PULL_SECRET = PIGGY_PREFIX + "image-pull-secret"
+PIGGY_IMAGE_PULL_SECRET_NAMESPACE = PIGGY_PREFIX + "image-pull-secret-namespace"
+PIGGY_DEBUG = PIGGY_PREFIX + "debug"
+PIGGY_ENV_IMAGE = PIGGY_PREFIX + "piggy-env-image"
+PIGGY_ENV_IMAGE_PULL_POLICY = PIGGY_PREFIX + "piggy-env-image-pull-policy"
+PIGGY_ALLOW_PRIVILEGE_ESCALATION = PIGGY_PREFIX + "piggy-psp-allow-privilege-escalation"
+PIGGY_DNS_RESOLVER = PIGGY_PREFIX + "piggy-dns-resolver"
+PIGGY_SKIP_VERIFY_REGISTRY = PIGGY_PREFIX + "image-skip-verify-registry"
+PIGGY_SKIP_VERIFY_TLS = PIGGY_PREFIX + "piggy-skip-verify-tls"
+# Written by piggy's webhook, uid by uid the hash of a command; read by piggy-env's server.
+PIGGY_UID = PIGGY_PREFIX + "piggy-uid"
+
 Place = Literal["pod", "service account"]
 BOTH: tuple[Place, ...] = ("pod", "service account")
 
@@ -61,7 +104,9 @@ class Annotation:
     """One row of the documentation's table: a key that the webhook reads at admission."""
 
     key: str
-    """Our key, or the seed's."""
+    """Our key, or the seed's; a prefix of keys where `named` is set."""
+    named: str = ""
+    """What the author writes behind a prefix."""
     alias: str | None = None
     """The matching EKS key; ours wins where both are written."""
     places: tuple[Place, ...] = BOTH
@@ -170,5 +215,74 @@ ANNOTATIONS: tuple[Annotation, ...] = (
         form="a Kubernetes quantity, for example 64Mi, or none",
         default="--injector-memory-limit (64Mi)",
         about="Memory limit of the injected container.",
+    ),
+    Annotation(
+        key=SECRETS,
+        places=("pod",),
+        form="true, arns or false",
+        default="true where the pod has the label admission.token-injector/enabled",
+        about="Which values are references: sm://, ssm://, ssm-path://, ddb:// and ${…}; also whole values that are "
+        "ARNs; none.",
+    ),
+    Annotation(
+        key=SECRET_DELIVERY,
+        places=("pod",),
+        form="auto, envfile or launcher",
+        default="auto: envfile where every kubelet knows env files and no variable comes from a Secret, else launcher",
+        about="How values reach the containers: from files that the kubelet reads, or by a launcher that starts the "
+        "application.",
+    ),
+    Annotation(
+        key=SECRET_IDENTITY,
+        places=("pod",),
+        form="direct or broker",
+        default="direct; broker where piggysec.com/piggy-address is set",
+        about="Who reads: the injected container with the pod's own role, or the broker.",
+    ),
+    Annotation(
+        key=SECRET_ROTATION,
+        places=("pod",),
+        form="none, file, signal:NAME or restart, for example signal:HUP",
+        default="none",
+        about="What happens when a secret has a new version: files change, the application gets a signal, or it is "
+        "started again.",
+    ),
+    Annotation(
+        key=SECRET_ROTATION_INTERVAL,
+        places=("pod",),
+        form="a whole number of seconds from 30 to 86400",
+        default="300",
+        about="Seconds between two looks for new versions.",
+    ),
+    Annotation(
+        key=SECRET_FILE_PREFIX,
+        named="NAME",
+        places=("pod",),
+        form="text with references, for example sm://prod/tls#key",
+        default="none",
+        about="The content of the file NAME, which every container sees that is not skipped.",
+    ),
+    Annotation(
+        key=SECRET_FILES_PATH,
+        places=("pod",),
+        form="an absolute path without ., .., a colon, a $ or a blank; not / and not ending in /",
+        default="/var/run/secrets/token-injector",
+        about="Where containers see these files.",
+    ),
+    Annotation(
+        key=SECRET_UNRESOLVED,
+        places=("pod",),
+        form="fail or keep",
+        default="fail; keep where piggysec.com/piggy-ignore-no-env is true",
+        about="What becomes of a variable whose reference cannot be resolved: the application does not start, or it "
+        "sees the text as it was written.",
+    ),
+    Annotation(
+        key=ENTRYPOINT_PREFIX,
+        named="CONTAINER",
+        places=("pod",),
+        form='a JSON array, for example ["/app", "serve"], or {"entrypoint": [...], "cmd": [...]}',
+        default="the command, or else what the image's registry says",
+        about="What the launcher starts in a container whose command is not in the manifest.",
     ),
 )

@@ -35,7 +35,7 @@ READY_FILE = "ready"
 # Where files made of references appear (annotation secret-file.NAME).
 FILES_PATH = "/var/run/secrets/token-injector"
 
-# Names in the pod. A volume of a container: the prefix and the container's name, or a hash of it where that is too long.
+# Names in the pod. A container's volume: the prefix and the container's name, or a hash of it where that is too long.
 SECRETS_CONTAINER = "token-injector-secrets"
 VOLUME_PREFIX = "token-injector-secrets-"
 STATE_VOLUME = "token-injector-state"

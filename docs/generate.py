@@ -28,7 +28,7 @@ def annotation_table() -> str:
     lines = ["| annotation | on | value | default | what it does |", "|---|---|---|---|---|"]
     for row in ANNOTATIONS:
         alias = f"<br>or `{row.alias}`" if row.alias else ""
-        cells = (f"`{row.key}`{alias}", ", ".join(row.places), row.form, row.default, row.about)
+        cells = (f"`{row.key}{row.named}`{alias}", ", ".join(row.places), row.form, row.default, row.about)
         lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

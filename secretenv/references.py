@@ -10,13 +10,13 @@ from itertools import groupby
 
 from secretenv.canonical import canonical
 from secretenv.grammar import SCHEMES, arn_scheme, decodable, read_reference
-from secretenv.piggy import PiggySource
 from secretenv.sources import (
     Filter,
     Item,
     Key,
     Parameter,
     ParameterPath,
+    PiggySource,
     Pointer,
     Reference,
     ReferenceError,  # noqa: A004 - as where it is defined
@@ -33,6 +33,7 @@ __all__ = [
     "Key",
     "Parameter",
     "ParameterPath",
+    "PiggySource",
     "Pointer",
     "Reference",
     "ReferenceError",

@@ -20,9 +20,9 @@ class Value:
 def resolve(
     templates: Mapping[str, Template], store: Store, *, timeout: float, binary: bool = False
 ) -> Mapping[str, Value | Refusal]:
-    """Each template by its caller's name (a variable, a file). `binary`: a whole binary secret is given as bytes, else
-    as base64 text.
+    """Each template by its caller's name (a variable, a file).
 
+    `binary`: a template that is one binary secret is given as bytes, else as base64 text.
     A value that a variable cannot hold is not judged here.
     """
     raise NotImplementedError

@@ -6,8 +6,6 @@ Pure. `secretenv.references` makes them of texts; everybody imports them from th
 from dataclasses import dataclass
 from typing import Literal
 
-from secretenv.piggy import PiggySource
-
 Filter = Literal["urlencode", "base64decode", "trim"]
 
 
@@ -87,6 +85,18 @@ class Template:
     def references(self) -> tuple[Reference, ...]:
         """Its references, in order."""
         return tuple(part for part in self.parts if isinstance(part, Reference))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PiggySource:
+    """Where `piggy:NAME` is looked for: one path of parameters, or else one secret."""
+
+    secret_name: str = ""
+    parameter_path: str = ""
+    """As in `ParameterPath`."""
+    stage: str | None = None
+    version: str | None = None
+    """Where the author wrote a version's id for the stage: piggy's documentation calls it that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

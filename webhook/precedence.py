@@ -30,8 +30,11 @@ class AnnotationError(Exception):
 _SHOWN = 100
 # Keys that nobody reads and that are told one by one: each costs half a millisecond, and a pod may carry thousands.
 _MOST_UNREAD = 5
-_BY_NAME = {row.key.rpartition("/")[2]: row.key for row in ANNOTATIONS}
-_ROWS: Mapping[str, Annotation] = {key: row for row in ANNOTATIONS for key in (row.key, row.alias) if key}
+_BY_NAME = {row.key.rpartition("/")[2]: row.key + row.named for row in ANNOTATIONS}
+_ROWS: Mapping[str, Annotation] = {
+    key: row for row in ANNOTATIONS if not row.named for key in (row.key, row.alias) if key
+}
+_NAMED = tuple(row for row in ANNOTATIONS if row.named)
 
 
 class Annotations:
@@ -79,7 +82,7 @@ class Annotations:
         """Add one object's annotations behind those found before. Keys of ours that nobody reads there are told."""
         unread = 0
         for written_key in [key for key in annotations if key in _ROWS or key.startswith(PREFIX)]:
-            row = _ROWS.get(written_key)
+            row = _row(written_key)
             if row is None or kind not in row.places:
                 unread += 1
                 if unread <= _MOST_UNREAD:
@@ -89,9 +92,16 @@ class Annotations:
                     ours = f"{row.key} ({_shown(annotations[row.key])})"
                     self.warnings.append(f"{place}: {row.key} and {row.alias} disagree: {ours} holds")
             else:
-                self._found.setdefault(row.key, (place, written_key, annotations[written_key]))
+                key = written_key if row.named else row.key
+                self._found.setdefault(key, (place, written_key, annotations[written_key]))
         if unread > _MOST_UNREAD:
             self.warnings.append(f"{place}: {unread - _MOST_UNREAD} more annotations {PREFIX}* that nobody reads")
+
+
+def _row(key: str) -> Annotation | None:
+    """The row of a key; of one with a name of the author's in it, the row of its prefix."""
+    named = (row for row in _NAMED if key.startswith(row.key) and key != row.key)
+    return _ROWS.get(key) or next(named, None)
 
 
 def _unread(place: str, key: str, row: Annotation | None) -> str:

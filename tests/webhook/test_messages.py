@@ -9,8 +9,12 @@ from contract.annotations import (
     ANNOTATIONS,
     EKS_ROLE_ARN,
     ENABLED_LABEL,
+    ENTRYPOINT_PREFIX,
+    PREFIX,
     REFRESHER,
     ROLE_ARN,
+    SECRET_FILE_PREFIX,
+    SECRETS,
     SESSION_NAME,
     VOLUME_PATH,
 )
@@ -70,10 +74,29 @@ def test_denials_say_who_what_and_how(case: GoldenCase) -> None:
 
 
 def test_every_key_has_a_malformed_case() -> None:
-    """The denial of each annotation is a golden case."""
+    """The denial of each annotation is a golden case; but for those of secrets, which no decision reads."""
     denied = " ".join((case.folder / "denied.txt").read_text() for case in golden_cases() if case.folder.name in NAMES)
+    keys = {row.key: re.escape(row.key) + (r"\S+" if row.named else "") for row in ANNOTATIONS}
 
-    assert [row.key for row in ANNOTATIONS if f"annotation {row.key}: " not in denied] == []
+    without = {key for key, pattern in keys.items() if not re.search(f"annotation {pattern}: ", denied)}
+
+    assert without == {key for key in keys if key.startswith((SECRETS, PREFIX + "secret-", ENTRYPOINT_PREFIX))}
+
+
+def test_keys_with_a_name_in_them() -> None:
+    """They are known with any name on the pod, each by itself; without a name, or elsewhere, they are told."""
+    written = {f"{ENTRYPOINT_PREFIX}app": "[]", f"{ENTRYPOINT_PREFIX}job": "[]", SECRET_FILE_PREFIX: "sm://db"}
+    pod = {"metadata": {"name": "orders", "annotations": written}, "spec": {}}
+
+    gathered = Annotations(pod, "shop", {f"{SECRET_FILE_PREFIX}tls.key": "sm://tls"})
+
+    assert gathered.value(f"{ENTRYPOINT_PREFIX}app", str, "") == "[]"
+    assert gathered.has(f"{ENTRYPOINT_PREFIX}job")
+    assert not gathered.has(ENTRYPOINT_PREFIX)
+    assert gathered.warnings == [
+        f"{POD}: there is no annotation {SECRET_FILE_PREFIX}: did you mean {SECRET_FILE_PREFIX}NAME?",
+        f"{ACCOUNT}: the annotation {SECRET_FILE_PREFIX}tls.key is read on the pod only: move it there",
+    ]
 
 
 NAMES = {str(parameter.id) for parameter in DENIED}
