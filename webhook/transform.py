@@ -4,6 +4,7 @@ Pure: pod and decision in, JSON Patch out. Verbs say the policy: `put` replaces 
 `put_if_absent` leaves the author's. A pod that already is as it should be gets no operation.
 """
 
+import itertools
 from typing import Any
 
 from webhook import parts, session_name
@@ -13,12 +14,12 @@ from webhook.env import ContainerEnv, read_env
 from webhook.patch import Operation, add, append, remove_all, replace
 from webhook.pod import (
     CONTAINER_LISTS,
-    INJECTED_CONTAINERS,
     Container,
     ContainerList,
     Pod,
     application_containers,
     containers,
+    is_injected,
 )
 from webhook.put import put_all, put_env
 from webhook.secrets.put import WantedSecrets, put_container, put_first_variables, restored_pod, secrets_of
@@ -70,7 +71,8 @@ def _session_name(pod: Pod, injection: Injection, settings: Settings) -> str:
     if identity is None or not identity.session_name_drawn:
         return identity.session_name if identity else ""
     # Without our mount nothing in a container is an earlier review's: most pods are looked at no closer.
-    everyone = (container for which in CONTAINER_LISTS for container in containers(pod, which))
+    injected = (each for which in CONTAINER_LISTS for each in containers(pod, which) if is_injected(each))
+    everyone = itertools.chain((container for _, _, container in application_containers(pod)), injected)
     mounting = (container for container in everyone if _mounts_ours(container, settings))
     drawn = (_drawn(container, read_env(container, settings.volume_name)) for container in mounting)
     return next((name for name in drawn if name), identity.session_name)
@@ -101,7 +103,8 @@ def _put_env(
     if skipped:
         return remove_all(f"{path}/env", read_env(container, settings.volume_name).injected)
     env = read_env(container, settings.volume_name, identity.volume_path)
-    return put_env(path, container, env, parts.application_env(identity, name))
+    kept = _drawn(container, env) if identity.session_name_drawn else None
+    return put_env(path, container, env, parts.application_env(identity, kept or name))
 
 
 def _put_mounts(
@@ -158,7 +161,7 @@ def _put_last(pod: Pod, which: ContainerList, wanted: dict[str, Any] | None) -> 
 
 
 def _injected(present: list[Container]) -> list[int]:
-    return [index for index, container in enumerate(present) if container["name"] in INJECTED_CONTAINERS]
+    return [index for index, container in enumerate(present) if is_injected(container)]
 
 
 def _as_amended(pod: Pod, present: list[Container], wanted: dict[str, Any]) -> Container:

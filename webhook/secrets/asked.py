@@ -83,14 +83,14 @@ def read_asked(pod: Pod, gathered: Annotations, settings: Settings, *, is_labell
         ),
         files=_files(gathered),
         files_path=gathered.value(keys.SECRET_FILES_PATH, values.volume_path, FILES_PATH),
-        keeps_unresolved=unresolved == "keep" or (unresolved is None and bool(piggy and piggy.ignore_unresolved)),
+        keeps_unresolved=unresolved == "keep" or (unresolved is None and piggy is not None and piggy.ignore_unresolved),
         entrypoints=_entrypoints(pod, gathered),
         region=_region(pod, gathered, piggy, settings),
     )
 
 
 def _region(pod: Pod, gathered: Annotations, piggy: PiggyConfig | None, settings: Settings) -> str | None:
-    """piggy's annotation is about the secrets alone, so that ours wins over it only on the same pod."""
+    """The annotation of piggy's is about the secrets alone, so that ours wins over it only on the same pod."""
     ours = gathered.value(keys.REGION, values.region, None)
     of_piggy = piggy.region if piggy else ""
     annotations = pods.annotations(pod)
@@ -103,8 +103,8 @@ def _region(pod: Pod, gathered: Annotations, piggy: PiggyConfig | None, settings
     except ValueError as exc:
         raise RefusedError(
             "bad_annotation",
-            f"{gathered.pod_place}, annotation {keys.PIGGY_REGION} or the webhook's variable AWS_REGION: {of_piggy!r} is "
-            f"not valid: {exc}",
+            f"{gathered.pod_place}, annotation {keys.PIGGY_REGION} or the webhook's variable AWS_REGION: {of_piggy!r} "
+            f"is not valid: {exc}",
             BAD_REQUEST,
         ) from exc
 
@@ -115,8 +115,8 @@ def _files(gathered: Annotations) -> Mapping[str, str]:
         if not is_file_name(name):
             raise RefusedError(
                 "bad_annotation",
-                f"{gathered.source(keys.SECRET_FILE_PREFIX + name)}: no file can be called so: expected a name of A-Z a-z 0-9 "
-                "_ . - that does not begin with ..",
+                f"{gathered.source(keys.SECRET_FILE_PREFIX + name)}: no file can be called so: expected a name of "
+                "A-Z a-z 0-9 _ . - that does not begin with ..",
                 BAD_REQUEST,
             )
     return {name: gathered.value(keys.SECRET_FILE_PREFIX + name, str, "") for name in names}

@@ -82,10 +82,10 @@ def _refuse_expansions(one: ContainerNeeds, gathered: Annotations) -> None:
             if name in one.templates:
                 raise RefusedError(
                     "expansion",
-                    f"{gathered.pod_place}: container {one.name!r}: {what} contains $({name}), whose value the launcher "
-                    f"sets only later: let the application read the variable {name}, write ${{…}} into a variable, or "
-                    f"set {keys.SECRET_DELIVERY} to envfile, which needs kubelets of 1.35 and variables that come from "
-                    "no Secret",
+                    f"{gathered.pod_place}: container {one.name!r}: {what} contains $({name}), whose value the "
+                    f"launcher sets only later: let the application read the variable {name}, write ${{…}} into a "
+                    f"variable, or set {keys.SECRET_DELIVERY} to envfile, which needs kubelets of 1.35 and variables "
+                    "that come from no Secret",
                 )
 
 
@@ -129,10 +129,11 @@ def _looked_up(
 def _unknown(one: ContainerNeeds, image: str, why: str, gathered: Annotations) -> RefusedError:
     return RefusedError(
         "no_entrypoint",
-        f"{gathered.pod_place}: container {one.name!r} has no command, and the entrypoint of its image {image!r} is not "
-        f"known: {why}: write command: into the container, or the annotation {keys.ENTRYPOINT_PREFIX}{one.name} (kubectl "
-        f"token-injector entrypoint prints it), or give the pod an imagePullSecret; or set {keys.SECRET_DELIVERY} to "
-        f"envfile, which needs none, or name the container in {keys.SKIP_CONTAINERS}",
+        f"{gathered.pod_place}: container {one.name!r} has no command, and the entrypoint of its image {image!r} is "
+        f"not known: {why}: write command: into the container, or the annotation {keys.ENTRYPOINT_PREFIX}{one.name} "
+        f"(kubectl token-injector entrypoint prints it), or give the pod an imagePullSecret; or set "
+        f"{keys.SECRET_DELIVERY} to envfile, which needs none (kubelets of 1.35), or name the container in "
+        f"{keys.SKIP_CONTAINERS}",
     )
 
 
@@ -155,5 +156,3 @@ def _required(term: Mapping[str, Any]) -> str | None:
             accepted = expression.get("values") or []
             return str(accepted[0]) if len(accepted) == 1 else None
     return None
-
-

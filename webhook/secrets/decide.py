@@ -174,6 +174,6 @@ def _refuse_rotation(pod: Pod, asked: Asked, shape: Shape, gathered: Annotations
     if kind == "restart" and pod["spec"].get("restartPolicy") == "Never":
         raise RefusedError(
             "rotation",
-            f"{place}: 'restart' ends a container so that the kubelet starts it again, and spec.restartPolicy is Never: "
-            f"set it to OnFailure or Always, or {keys.SECRET_ROTATION} to none or file",
+            f"{place}: 'restart' ends a container so that the kubelet starts it again, and spec.restartPolicy is "
+            f"Never: set it to OnFailure or Always, or {keys.SECRET_ROTATION} to none or file",
         )

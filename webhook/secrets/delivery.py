@@ -47,9 +47,7 @@ def choose_delivery(
             return by_launcher if one.hidden or unfit or not settings.has_env_files else "envfile"
 
 
-def _asked_envfile(
-    one: ContainerNeeds, unfit: list[str], settings: Settings, gathered: Annotations
-) -> Delivery | None:
+def _asked_envfile(one: ContainerNeeds, unfit: list[str], settings: Settings, gathered: Annotations) -> Delivery | None:
     place = gathered.source(keys.SECRET_DELIVERY)
     if not settings.has_env_files:
         floor = settings.kubelet_version_floor

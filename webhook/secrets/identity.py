@@ -54,8 +54,8 @@ def choose_reader(
             f"{gathered.pod_place}: its secrets are read with its own role, and it has none: annotate "
             f"{gathered.account_place} with {keys.ROLE_ARN}, or set the annotation {keys.SECRET_IDENTITY} to broker"
             + (
-                f"; piggysec.com/standalone also takes {environ.AWS_ROLE_ARN} and {environ.AWS_WEB_IDENTITY_TOKEN_FILE} "
-                "of the container and the mount on which that file is"
+                f"; piggysec.com/standalone also takes {environ.AWS_ROLE_ARN} and "
+                f"{environ.AWS_WEB_IDENTITY_TOKEN_FILE} of the container and the mount on which that file is"
                 if standalone
                 else ""
             ),

@@ -4,7 +4,7 @@ Pure but for the ConfigMaps that it is given; those of pods that ask for it are 
 refers to anything needs none: it is left as it would be without secrets.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contract import annotations as keys
@@ -89,9 +89,7 @@ def _is_marked(container: Container) -> bool:
     return False
 
 
-def _config_map_data(
-    containers: list[Container], gathered: Annotations, config_maps: ConfigMaps
-) -> ConfigMapData:
+def _config_map_data(containers: list[Container], gathered: Annotations, config_maps: ConfigMaps) -> ConfigMapData:
     names = dict.fromkeys(name for container in containers for name in config_maps_named(container))
     try:
         return {name: config_maps.data(gathered.namespace, name) for name in names}
@@ -152,8 +150,8 @@ def _file_template(name: str, text: str, asked: Asked, gathered: Annotations) ->
     if template is None:
         raise RefusedError(
             "bad_reference",
-            f"{place}: it refers to nothing: expected a reference, for example sm://prod/db#user, or a text with ${{…}} "
-            "in it",
+            f"{place}: it refers to nothing: expected a reference, for example sm://prod/db#user, or a text with "
+            "${…} in it",
             BAD_REQUEST,
         )
     return template

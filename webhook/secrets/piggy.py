@@ -25,16 +25,12 @@ def may_configure(annotations: Mapping[str, str], environ: Mapping[str, str]) ->
     return is_annotated(annotations) or any(name in environ for name in _SOURCES)
 
 
-def read_piggy(
-    annotations: Mapping[str, str], environ: Mapping[str, str], gathered: Annotations
-) -> PiggyConfig | None:
+def read_piggy(annotations: Mapping[str, str], environ: Mapping[str, str], gathered: Annotations) -> PiggyConfig | None:
     """What is wanted; None where nothing names a source. Raises `RefusedError`."""
     if not may_configure(annotations, environ):
         return None
     try:
-        found = read(
-            annotations, environ, namespace=gathered.namespace, service_account=gathered.account_name
-        )
+        found = read(annotations, environ, namespace=gathered.namespace, service_account=gathered.account_name)
     except PiggyError as exc:
         raise RefusedError("bad_annotation", f"{gathered.pod_place}: {exc}", BAD_REQUEST) from exc
     for warning in found.warnings:

@@ -11,7 +11,7 @@ from typing import Any
 
 from contract import secrets
 from secretenv import plan
-from webhook.pod import CONTAINER_LISTS, INJECTED_CONTAINERS, Container, Pod, containers
+from webhook.pod import CONTAINER_LISTS, Container, Pod, containers, is_injected
 
 LAUNCHER = f"{secrets.APPLICATION_PATH}/{secrets.LAUNCHER_FILE}"
 # What piggy's webhook leaves in a pod.
@@ -57,7 +57,7 @@ def _texts(pod: Pod) -> Mapping[tuple[str, str], str]:
     """What the variables of the containers said, by container and variable."""
     found: dict[tuple[str, str], str] = {}
     for container in containers(pod, "initContainers"):
-        if container["name"] in INJECTED_CONTAINERS:
+        if is_injected(container):
             for entry in container.get("env") or ():
                 if entry.get("name") == secrets.PLAN:
                     found |= _planned(entry.get("value"))
@@ -81,7 +81,7 @@ def _container(
     changed: bool,
     undo_piggy: bool,
 ) -> Container:
-    if container["name"] in INJECTED_CONTAINERS:
+    if is_injected(container):
         return container
     restored: dict[str, Any] = _command(container, undo_piggy=undo_piggy)
     entries = (container.get("env") or []) if changed else []

@@ -55,7 +55,9 @@ def entrypoint(text: str) -> Entrypoint:
             entry, cmd = found.get("entrypoint") or [], found.get("cmd") or []
             if _are_texts(entry) and _are_texts(cmd) and (entry or cmd):
                 return Entrypoint(entrypoint=tuple(entry), cmd=tuple(cmd))
-    raise ValueError('expected a JSON array of texts, for example ["/app", "serve"], or {"entrypoint": […], "cmd": […]}')
+    raise ValueError(
+        'expected a JSON array of texts, for example ["/app", "serve"], or {"entrypoint": […], "cmd": […]}'
+    )
 
 
 def _are_texts(found: Any) -> bool:

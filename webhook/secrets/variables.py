@@ -2,7 +2,7 @@
 
 Pure. Kubernetes' order: envFrom first, then env, of two with one name the later holds; $(NAME) in a `value` means a
 variable that stands before it. What comes from a Secret is known to nobody here.
-Source: kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle and pkg/kubelet/kubelet_pods.go, makeEnvironmentVariables.
+Source: makeEnvironmentVariables in Kubernetes' pkg/kubelet/kubelet_pods.go.
 """
 
 import re
@@ -114,7 +114,9 @@ class _Reading:
         if kind and self._config_maps is not None and not self._is_absent(origin or {}):
             self.hidden[name] = Hidden(name=name, source={"valueFrom": origin}, whole=False, kind=kind)
 
-    def _hide_all(self, prefix: str, source: Mapping[str, Any], name: str, kind: Literal["Secret", "ConfigMap"]) -> None:
+    def _hide_all(
+        self, prefix: str, source: Mapping[str, Any], name: str, kind: Literal["Secret", "ConfigMap"]
+    ) -> None:
         self._anything_later = True
         if self._config_maps is not None:
             rest = {key: value for key, value in source.items() if key != "prefix"}
