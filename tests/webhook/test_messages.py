@@ -86,7 +86,7 @@ def test_every_key_has_a_malformed_case() -> None:
 def test_keys_with_a_name_in_them() -> None:
     """They are known with any name on the pod, each by itself; without a name, or elsewhere, they are told."""
     written = {f"{ENTRYPOINT_PREFIX}app": "[]", f"{ENTRYPOINT_PREFIX}job": "[]", SECRET_FILE_PREFIX: "sm://db"}
-    pod = {"metadata": {"name": "orders", "annotations": written}, "spec": {}}
+    pod = {"metadata": {"name": "orders", "annotations": written}, "spec": {"serviceAccountName": "orders"}}
 
     gathered = Annotations(pod, "shop", {f"{SECRET_FILE_PREFIX}tls.key": "sm://tls"})
 
