@@ -9,6 +9,7 @@ from typing import Any
 
 from contract.environ import GCE_METADATA_HOST
 from webhook import values
+from webhook.entrypoint.settings import EntrypointSettings
 from webhook.flags import SETTINGS, Setting
 from webhook.role_policy import RolePolicy
 from webhook.values import MissingRole, Mode, PullPolicy, Refresher, RefresherProgram, StsRegionalEndpoints
@@ -87,6 +88,7 @@ class ServerSettings:
     role_policy_file: str
     follows_kubelet_versions: bool
     """Whether the kubelet version floor is the cluster's to say, where there is an API server."""
+    entrypoint: EntrypointSettings
     workers: int
     threads: int
     max_body_bytes: int
@@ -186,6 +188,7 @@ def _server_settings(parsed: Mapping[str, Any]) -> ServerSettings:
         kubeconfig=parsed["kubeconfig"],
         role_policy_file=parsed["role-policy"],
         follows_kubelet_versions=parsed["kubelet-version-floor"] is None,
+        entrypoint=_entrypoint_settings(parsed),
         workers=parsed["workers"],
         threads=parsed["threads"],
         max_body_bytes=parsed["max-body-bytes"],
@@ -193,6 +196,21 @@ def _server_settings(parsed: Mapping[str, Any]) -> ServerSettings:
         graceful_timeout=float(parsed["graceful-timeout"]),
         log_level=parsed["log-level"],
         log_json=parsed["json"],
+    )
+
+
+def _entrypoint_settings(parsed: Mapping[str, Any]) -> EntrypointSettings:
+    """How registries are asked, of parsed values by flag."""
+    return EntrypointSettings(
+        entrypoint_lookup=parsed["entrypoint-lookup"],
+        entrypoint_timeout=float(parsed["entrypoint-timeout"]),
+        registry_allow=parsed["registry-allow"],
+        registry_insecure=parsed["registry-insecure"],
+        registry_local=parsed["registry-local"],
+        registry_ca=parsed["registry-ca"],
+        registry_mirror=parsed["registry-mirror"],
+        registry_pull_secret=parsed["registry-pull-secret"],
+        pull_secret_namespaces=parsed["pull-secret-namespace"],
     )
 
 
