@@ -8,16 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from webhook.entrypoint.cache import STALE_SECONDS, ImageCache
-from webhook.entrypoint.credential import ANONYMOUS, Credential, Source, Wanted
+from webhook.entrypoint.credential import ANONYMOUS, Credential, Source
 from webhook.entrypoint.errors import AbsentError, DeniedError, EntrypointError, UnreachableError
 from webhook.entrypoint.hosts import matches
 from webhook.entrypoint.image import read_entrypoint
 from webhook.entrypoint.image_name import ImageName
 from webhook.entrypoint.manifest import Entrypoint
+from webhook.entrypoint.question import Wanted
 from webhook.entrypoint.registry import Registry
 from webhook.entrypoint.transport import Transport
-
-_ALWAYS = "Always"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,7 @@ class Attempts:
                 is_silent = False
         # Nobody said no: what the tag meant a while ago is most likely what it means.
         stale = cache.digest(wanted, name, seconds=STALE_SECONDS)
-        return cache.entrypoint(wanted, name, stale) if stale and is_silent and wanted.pull_policy != _ALWAYS else None
+        return cache.entrypoint(wanted, name, stale) if stale and is_silent and not wanted.is_fresh_only(name) else None
 
     def _at(self, place: ImageName) -> Entrypoint:
         """From one place, with the first credential that it takes.

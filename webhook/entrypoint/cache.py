@@ -10,9 +10,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from webhook.entrypoint.credential import Wanted
 from webhook.entrypoint.image_name import ImageName
 from webhook.entrypoint.manifest import Entrypoint
+from webhook.entrypoint.question import Wanted
 
 V = TypeVar("V")
 

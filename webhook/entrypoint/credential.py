@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from webhook.entrypoint.deadline import Deadline
 from webhook.entrypoint.image_name import ImageName
+from webhook.entrypoint.question import Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,29 +31,6 @@ class Credential:
 
 
 ANONYMOUS = Credential(origin="no credentials")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullSecret:
-    """A Secret with credentials."""
-
-    namespace: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """An image, and the pod that names it: the whole question."""
-
-    image: str
-    pull_policy: str = "IfNotPresent"
-    """Always asks what the tag means now; otherwise an answer holds for a moment, as the node would not look again."""
-    namespace: str = ""
-    service_account: str = ""
-    pull_secrets: tuple[PullSecret, ...] = ()
-    """In the order in which they are tried: the pod's, and more that its author names."""
-    architecture: str | None = None
-    """As in kubernetes.io/arch; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

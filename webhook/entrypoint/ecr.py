@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from contract.environ import AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE
-from webhook.entrypoint.credential import Credential, Offers, Wanted
+from webhook.entrypoint.credential import Credential, Offers
 from webhook.entrypoint.deadline import Deadline
 from webhook.entrypoint.image_name import ImageName
+from webhook.entrypoint.question import Wanted
 
 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html; the region is the registry's.
 _HOST = re.compile(

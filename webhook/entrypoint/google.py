@@ -12,10 +12,11 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from contract.environ import GCE_METADATA_HOST
-from webhook.entrypoint.credential import Credential, Offers, Wanted
+from webhook.entrypoint.credential import Credential, Offers
 from webhook.entrypoint.deadline import Deadline
 from webhook.entrypoint.hosts import matches_any
 from webhook.entrypoint.image_name import ImageName
+from webhook.entrypoint.question import Wanted
 
 _HOSTS = ("*.pkg.dev", "gcr.io", "*.gcr.io")
 _PATH = "/computeMetadata/v1/instance/service-accounts/default/token"

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from webhook.entrypoint.attempts import Attempts, Places
 from webhook.entrypoint.cache import TAG_SECONDS, Bounded
-from webhook.entrypoint.credential import Wanted
 from webhook.entrypoint.deadline import Deadline
 from webhook.entrypoint.errors import UnreachableError
 from webhook.entrypoint.image_name import ImageName, ImageNameError, parse_image_name
 from webhook.entrypoint.manifest import Entrypoint
+from webhook.entrypoint.question import Failure, Wanted
 from webhook.entrypoint.transport import Transport
 
 # A failure is answered from memory for so long: controllers try again at once.
@@ -28,13 +28,6 @@ _IMAGE_SHOWN = 300
 # For each look-up under way, three that wait for a thread: at half a second each they begin within the limit.
 _QUEUE = 4
 _GRACE = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why nobody knows; names the image, and each place and credential with its error."""
-
-    message: str
 
 
 _CROWDED = Failure("too many other images are looked up at this moment, or the webhook is ending: retry")
@@ -91,7 +84,7 @@ class EntrypointLookup:
         except ImageNameError as exc:
             return Failure(f"image {_shown(wanted.image)}: {exc}")
         cache = self._places.cache
-        digest = cache.digest(wanted, name, seconds=0.0 if wanted.pull_policy == "Always" else TAG_SECONDS)
+        digest = cache.digest(wanted, name, seconds=0.0 if wanted.is_fresh_only(name) else TAG_SECONDS)
         known = cache.entrypoint(wanted, name, digest) if digest else None
         if known is not None:
             return known

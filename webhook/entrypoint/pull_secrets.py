@@ -11,10 +11,11 @@ from typing import Any
 
 from kube.client import Client
 from kube.errors import KubeError, NotFoundError
-from webhook.entrypoint.credential import Credential, Offers, PullSecret, Source, Wanted
+from webhook.entrypoint.credential import Credential, Offers, Source
 from webhook.entrypoint.deadline import Deadline
 from webhook.entrypoint.docker_config import DockerConfigError, credentials_for, read_docker_config
 from webhook.entrypoint.image_name import ImageName
+from webhook.entrypoint.question import PullSecret, Wanted
 
 _EVERYWHERE = "*"
 _KINDS = {"kubernetes.io/dockerconfigjson": ".dockerconfigjson", "kubernetes.io/dockercfg": ".dockercfg"}
