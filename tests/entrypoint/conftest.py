@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.entrypoint.fake_registry import FakeRegistry
 from tests.entrypoint.images import Pusher
 from tests.entrypoint.registries import PASSWORD, USER, Served, passwords, registry
 from tests.entrypoint.token_server import TokenServer
@@ -66,3 +67,10 @@ def token_registry(tmp_path_factory: pytest.TempPathFactory, authority: Authorit
 def ca(authority: Authority) -> Path:
     """The CA's file."""
     return authority.file
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeRegistry]:
+    """A registry that misbehaves on demand."""
+    with FakeRegistry() as registry:
+        yield registry

@@ -55,9 +55,7 @@ def registry(
     path.write_text(json.dumps({**config, **({"auth": auth} if auth else {})}))  # JSON is YAML
     environment = {"OTEL_TRACES_EXPORTER": "none"}
     with (directory / f"registry-{port}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, "serve", str(path)], stdout=log, stderr=log, env={"OTEL_TRACES_EXPORTER": "none"}
-        )
+        process = subprocess.Popen([program, "serve", str(path)], stdout=log, stderr=log, env=environment)
     try:
         _await(port, process, directory / f"registry-{port}.log")
         yield f"{name}:{port}"

@@ -155,7 +155,7 @@ def test_the_realm_is_guarded(token_registry: WithTokens, ca: Path) -> None:
     """A realm goes through the same settings as the registry: addresses, and the registries that are allowed."""
     host, realm = token_registry.host, token_registry.tokens.host
     image = f"{host}/public/web:1"
-    only = {"local": [host], "registry_ca": ((host, str(ca)),)}
+    only: dict[str, Any] = {"local": [host], "registry_ca": ((host, str(ca)),)}
 
     assert f"{realm} is at 127.0.0.1, which is loopback: give --registry-local" in failed(lookup(**only), image)
     allowing = trusted(token_registry, ca) | {"registry_allow": (host,)}

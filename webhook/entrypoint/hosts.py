@@ -27,7 +27,7 @@ def matches(pattern: str, registry: str, repository: str = "") -> bool:
     return (
         pattern_port == port
         and len(wanted) == len(found)
-        and all(fnmatchcase(label, glob) for glob, label in zip(wanted, found, strict=True))
+        and all(fnmatchcase(label, _glob(part)) for part, label in zip(wanted, found, strict=True))
         and repository.startswith(path)
     )
 
@@ -35,6 +35,11 @@ def matches(pattern: str, registry: str, repository: str = "") -> bool:
 def matches_any(patterns: tuple[str, ...], registry: str) -> bool:
     """Whether one of them does."""
     return any(matches(pattern, registry) for pattern in patterns)
+
+
+def _glob(part: str) -> str:
+    """The [ of an IPv6 address is itself; no registry has a set of characters in its name."""
+    return part.replace("[", "[[]")
 
 
 def with_companions(patterns: tuple[str, ...]) -> tuple[str, ...]:

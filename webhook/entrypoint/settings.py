@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from webhook.entrypoint.image_name import HOST, REPOSITORY
 
-PATTERN = r"[A-Za-z0-9*?][A-Za-z0-9.*?-]*(:[0-9]{1,5})?"
-PLAIN_HOST = rf"{HOST}"
+PATTERN = r"([A-Za-z0-9*?][A-Za-z0-9.*?-]*|\[[a-fA-F0-9:]+\])(:[0-9]{1,5})?"
 MIRROR = rf"{PATTERN}={HOST}(/{REPOSITORY})?"
 CA = rf"{PATTERN}=/[^=\n]+"
 NAMESPACE = r"\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
