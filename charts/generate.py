@@ -18,6 +18,7 @@ import yaml
 from serving.flags import LOG_LEVELS, Setting, log_level, optional
 from serving.values import boolean
 from webhook import values
+from webhook.entrypoint import settings as registries
 from webhook.flags import SETTINGS, kubelet_version_floor
 
 CHART = Path(__file__).resolve().parent / "token-injector"
@@ -48,6 +49,10 @@ _PATTERNS = {
     values.token_file: r"([A-Za-z0-9_-]|\.[A-Za-z0-9_-])[A-Za-z0-9_.-]*",
     values.volume_name: values.DNS_LABEL.pattern,
     values.volume_path: r"(/([^/:$\s.]|\.[^/:$\s.]|\.\.[^/:$\s])[^/:$\s]*)+",
+    registries.host_pattern: registries.PATTERN,
+    registries.certificates: registries.CA,
+    registries.mirror: registries.MIRROR,
+    registries.namespace: registries.NAMESPACE,
     kubelet_version_floor: f"auto|{values.VERSION.pattern}",
 }
 _FORMS: dict[Any, dict[str, Any]] = {

@@ -165,7 +165,7 @@ def _role_policy(name: str, streams: Streams) -> RolePolicy:
 
 def _injects_container(renderings: Iterable[Rendering]) -> bool:
     decisions = (one.mutation.decision for one in renderings)
-    return any(isinstance(decision, Injection) and decision.mode == "google" for decision in decisions)
+    return any(isinstance(decision, Injection) and decision.google is not None for decision in decisions)
 
 
 def _read(names: Sequence[str], flag: str, streams: Streams) -> list[Document]:

@@ -7,6 +7,7 @@ from functools import partial
 
 from contract import pod
 from contract.environ import GCE_METADATA_HOST
+from contract.secrets import ROTATION_INTERVAL
 from serving.flags import (
     Setting,
     as_written,
@@ -16,7 +17,9 @@ from serving.flags import (
     number,
     optional,
 )
+from serving.values import boolean
 from webhook import values
+from webhook.entrypoint import settings as registries
 
 
 def kubelet_version_floor(text: str) -> tuple[int, int] | None:
@@ -91,6 +94,13 @@ _INJECTED = (
     ),
     Setting("injector-memory-request", "16Mi", values.quantity, "QUANTITY", "memory request"),
     Setting("injector-memory-limit", "64Mi", values.quantity_or_none, "QUANTITY", "memory limit"),
+    Setting(
+        "secrets-memory-limit",
+        "128Mi",
+        values.quantity_or_none,
+        "QUANTITY",
+        "memory limit where it delivers secrets, if that is more",
+    ),
 )
 _DECIDED = (
     Setting("mode", "google", values.mode, "MODE", "who issues the token: google or cluster"),
@@ -134,6 +144,37 @@ _DECIDED = (
         "YAML rules that say which namespaces may use which roles; others are denied; reloaded when it changes",
     ),
 )
+_SECRETS = (
+    Setting(
+        "secret-delivery",
+        "auto",
+        values.secret_delivery,
+        "DELIVERY",
+        "envfile (files that the kubelet reads), launcher (a program before the application's command), or auto: "
+        "envfile where every kubelet knows it and no variable comes from a Secret, else launcher",
+    ),
+    Setting(
+        "secret-rotation-interval",
+        str(ROTATION_INTERVAL),
+        values.rotation_interval,
+        "SECONDS",
+        "between two looks for new versions, in pods that ask for rotation",
+    ),
+    Setting(
+        "broker-address",
+        "",
+        partial(optional, parse=values.origin),
+        "URL",
+        "https://HOST[:PORT] of the broker, for pods whose secrets it reads",
+    ),
+    Setting(
+        "broker-ca-file",
+        "",
+        as_written,
+        "FILE",
+        "the CA of its certificate, PEM; where empty, ca.crt beside --tls-cert-file; reloaded when it changes",
+    ),
+)
 _ACCOUNTS = (
     Setting(
         "service-accounts", "", as_written, "FILE", "read service accounts from this YAML file, not from the API server"
@@ -142,13 +183,89 @@ _ACCOUNTS = (
         "kubeconfig", "", as_written, "FILE", "reach the API server by this kubeconfig; where empty, as a pod does"
     ),
 )
+_ENTRYPOINTS = (
+    Setting(
+        "entrypoint-lookup",
+        "true",
+        boolean,
+        "BOOL",
+        "ask an image's registry what it starts, where a container without a command gets secrets by the launcher",
+    ),
+    Setting(
+        "entrypoint-timeout",
+        "5",
+        number(1, 25, "seconds"),
+        "SECONDS",
+        "for everything that one image needs; the API server's wait for an answer has to be longer",
+    ),
+    Setting(
+        "registry-allow",
+        "",
+        registries.host_pattern,
+        "HOST",
+        "a registry that may be asked, * within its labels; mirrors, token servers and where they redirect to have to "
+        "be named too; where nothing is named, any",
+        repeatable=True,
+    ),
+    Setting(
+        "registry-insecure",
+        "",
+        registries.host_pattern,
+        "HOST",
+        "a registry that is asked over plain HTTP",
+        repeatable=True,
+    ),
+    Setting(
+        "registry-local",
+        "",
+        registries.host_pattern,
+        "HOST",
+        "a registry that may be at a loopback or link-local address",
+        repeatable=True,
+    ),
+    Setting(
+        "registry-ca",
+        "",
+        registries.certificates,
+        "HOST=FILE",
+        "CAs of a registry, PEM, trusted beside the system's",
+        repeatable=True,
+    ),
+    Setting(
+        "registry-mirror",
+        "",
+        registries.mirror,
+        "HOST=MIRROR",
+        "HOST[:PORT][/PREFIX] that is asked before the registry, several in their order",
+        repeatable=True,
+    ),
+    Setting(
+        "registry-pull-secret",
+        "",
+        as_written,
+        "FILE",
+        "credentials for registries, as a Secret's .dockerconfigjson has them",
+    ),
+    Setting(
+        "pull-secret-namespace",
+        "",
+        registries.namespace,
+        "NAMESPACE",
+        "where pods' own pull secrets and their service accounts' are used, * everywhere; the webhook needs get on "
+        "secrets there",
+        repeatable=True,
+    ),
+)
 _CAPACITY = capacity_settings("review", workers="2", threads="8", max_body_bytes=MAX_BODY_BYTES)
 
+ENTRYPOINT_GROUP = "images without a command"
 SERVER_SETTINGS: dict[str, tuple[Setting, ...]] = {
     "listening": _LISTENING,
     "what is injected": _INJECTED,
     "what holds where no annotation says otherwise": _DECIDED,
+    "secrets": _SECRETS,
     "service accounts": _ACCOUNTS,
+    ENTRYPOINT_GROUP: _ENTRYPOINTS,
     "capacity": _CAPACITY,
 }
 
