@@ -34,9 +34,10 @@ def redirect(url: str) -> Reply:
 
 
 def test_one_image_costs_three_requests(fake: FakeRegistry, image: str) -> None:
-    """HEAD for the tag, then manifest and config by their digests; nothing more."""
+    """HEAD for the tag, then manifest and config by their digests, on one connection; nothing more."""
     assert found(lookup(insecure=[fake.host]), image) == APP
     assert [(seen.method, seen.path) for seen in fake.seen] == [("HEAD", TAG), ("GET", MANIFEST), ("GET", CONFIG)]
+    assert fake.connections == 1
 
 
 def test_credentials_stay_with_their_host(fake: FakeRegistry, image: str) -> None:

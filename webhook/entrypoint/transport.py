@@ -30,6 +30,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HOPS = 5
 _CONNECT_SECONDS = 2.0
 _CHUNK = 65_536
+# More is no length, and int() refuses thousands of them with an error of its own.
+_DIGITS = 20
 # Several platforms of one image are read at the same time.
 _CONNECTIONS = 4
 
@@ -106,9 +108,10 @@ class Transport:
         try:
             response = self._open(destination, request, headers)
             try:
-                body = b"" if request.method == "HEAD" else self._body(destination, response, request.limit)
+                body = self._body(destination, response, request)
             finally:
                 response.close()
+            self.deadline.left()  # what `close` cut short looks whole
         except HTTPError as exc:
             raise UnreachableError(f"{destination.registry}: {_what(exc)}") from exc
         return Answer(host=destination.registry, status=response.status, headers=response.headers, body=body)
@@ -134,17 +137,16 @@ class Transport:
                 unreachable = exc
         raise unreachable or UnreachableError(f"{destination.registry}: no address")
 
-    def _body(self, destination: Destination, response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+    def _body(self, destination: Destination, response: urllib3.BaseHTTPResponse, request: Request) -> bytes:
         """Chunk by chunk: a drip of bytes meets the deadline, not the time limit of a read."""
-        length = response.headers.get("Content-Length", "")
         body = bytearray()
-        if not (length.isascii() and length.isdigit() and len(length) < len(str(1 << 40)) and int(length) > limit):
-            while len(body) <= limit and (data := response.read1(_CHUNK, decode_content=False)):
+        if request.method == "HEAD" or _length(response) <= request.limit:
+            while len(body) <= request.limit and (data := response.read1(_CHUNK, decode_content=False)):
                 self.deadline.left()
                 body += data
-            if len(body) <= limit:
+            if len(body) <= request.limit:
                 return bytes(body)
-        raise UnreachableError(f"{destination.registry} answers more than {limit} bytes")
+        raise UnreachableError(f"{destination.registry} answers more than {request.limit} bytes")
 
     def _pool(self, destination: Destination, address: str) -> urllib3.HTTPConnectionPool:
         key = (destination.scheme, destination.registry, address)
@@ -185,6 +187,12 @@ def tls_contexts(authorities: tuple[tuple[str, str], ...]) -> Callable[[str], ss
         return context
 
     return context
+
+
+def _length(response: urllib3.BaseHTTPResponse) -> int:
+    """What the answer says of its length; 0 where it says nothing that can be read."""
+    said = response.headers.get("Content-Length", "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < _DIGITS else 0
 
 
 def _what(exc: HTTPError) -> str:
