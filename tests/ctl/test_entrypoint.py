@@ -167,6 +167,7 @@ def test_credential_helpers(registry: FakeRegistry, private: str, tmp_path: Path
     assert (tmp_path / "asked").read_text() == f"get {registry.host}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "message"),
     [

@@ -105,9 +105,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         if self.tls is not None:
-            self.request = self.tls.wrap_socket(self.request, server_side=True)
+            self.request = self.tls.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False)
         self.registry.connections += 1
         super().setup()
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            self.request.close()
 
     def answer(self) -> None:
         """One request of any method."""

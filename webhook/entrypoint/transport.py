@@ -6,7 +6,7 @@ goes. A cluster behind one names a mirror. Make one for each look-up: `close` en
 
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
@@ -20,6 +20,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as TimedOutError
 
 from kube.errors import printable
+from kube.signature import Signature, signature
 from kube.sockets import OpenSockets
 from webhook.entrypoint.deadline import Deadline
 from webhook.entrypoint.errors import UnreachableError
@@ -171,21 +172,32 @@ class Transport:
 
 
 def tls_contexts(authorities: tuple[tuple[str, str], ...]) -> Callable[[str], ssl.SSLContext]:
-    """Our side of each handshake: what this machine trusts, and the CAs of `--registry-ca`."""
+    """Our side of each handshake: what this machine trusts, and the CAs of `--registry-ca`.
+
+    Made once, and again when a file has changed: reading this machine's CAs takes as long as a request.
+    """
+    made: dict[tuple[tuple[str, Signature | None], ...], ssl.SSLContext] = {}
 
     def context(registry: str) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_default_certs()
-        for path in (path for pattern, path in authorities if matches(pattern, registry)):
-            try:
-                context.load_verify_locations(path)
-            except OSError as exc:  # ssl.SSLError is one
-                raise UnreachableError(
-                    f"{registry}: --registry-ca: {path}: {exc.strerror or 'not PEM'}: expected PEM certificates"
-                ) from exc
-        return context
+        files = tuple((path, signature(path)) for pattern, path in authorities if matches(pattern, registry))
+        if files not in made:
+            made[files] = _new_context(registry, [path for path, _ in files])
+        return made[files]
 
+    return context
+
+
+def _new_context(registry: str, paths: Sequence[str]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_default_certs()
+    for path in paths:
+        try:
+            context.load_verify_locations(path)
+        except OSError as exc:  # ssl.SSLError is one
+            raise UnreachableError(
+                f"{registry}: --registry-ca: {path}: {exc.strerror or 'not PEM'}: expected PEM certificates"
+            ) from exc
     return context
 
 
