@@ -21,8 +21,7 @@ def resolve(
     templates: Mapping[str, Template], store: Store, *, timeout: float, binary: bool = False
 ) -> Mapping[str, Value | Refusal]:
     """Each template by its caller's name (a variable, a file). `binary`: a whole binary secret is given as bytes, else
-    as base64 text. A value that a variable cannot hold is not judged here.
-    """
+    as base64 text. A value that a variable cannot hold is not judged here."""
     raise NotImplementedError
 
 
