@@ -21,19 +21,22 @@ _REGIONS = frozenset({environ.AWS_REGION, environ.AWS_DEFAULT_REGION})
 
 def advise(pod: Pod, injection: Injection, settings: Settings) -> list[str]:
     """The warnings, in the order of the containers."""
-    ours = {entry["name"]: entry["value"] for entry in parts.application_env(injection, injection.session_name)}
-    if injection.session_name_drawn:
+    identity = injection.web_identity
+    if identity is None or not injection.for_application:
+        return []
+    ours = {entry["name"]: entry["value"] for entry in parts.application_env(identity, identity.session_name)}
+    if identity.session_name_drawn:
         # Nobody chose it, so an author's own is nobody's loss.
         del ours[environ.AWS_ROLE_SESSION_NAME]
     warnings: list[str] = []
     without_region: list[str] = []
     for _, _, container in application_containers(pod, injection.skip_containers):
-        author = read_env(container, settings.volume_name, injection.volume_path).author
+        author = read_env(container, settings.volume_name, identity.volume_path).author
         if author:
             warnings += advise_container(container, author, ours)
         if not _REGIONS & author.keys() and not container.get("envFrom"):
             without_region.append(container["name"])
-    if injection.region is None and without_region:
+    if identity.region is None and without_region:
         names = ", ".join(without_region[:_NAMED]) + (" and others" if len(without_region) > _NAMED else "")
         warnings.append(
             f"no AWS region in {names}: many SDKs refuse to start without; set the annotation {keys.REGION}"

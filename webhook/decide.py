@@ -1,26 +1,31 @@
 """Inject, skip or deny, and why?
 
-Pure: pod, service account's annotations and settings in, one frozen decision out. What `transform` needs to know
-stands in the `Injection`; no annotation is read after this.
+Pure: pod, service account's annotations and settings in, one frozen decision out; what has to be asked outside is asked
+by the two Protocols of `LookUps`. What `transform` needs to know stands in the `Injection`; no annotation is read after
+this.
 """
 
 from collections.abc import Mapping
 
 from contract import annotations as keys
 from webhook import pod as pods
-from webhook import session_name, values
-from webhook.decision import BAD_REQUEST, Decision, Deny, Injection, Shape, Skip
+from webhook import values
+from webhook.decision import BAD_REQUEST, Decision, Deny, Injection, Shape, Skip, WebIdentity
 from webhook.pod import Pod
 from webhook.precedence import AnnotationError, Annotations
 from webhook.refuse import refusal
+from webhook.secrets.asked import Asked, may_ask, read_asked
+from webhook.secrets.decide import decide_secrets
+from webhook.secrets.look_ups import OFFLINE, LookUps
+from webhook.secrets.needs import Needs, read_needs
+from webhook.secrets.refused import RefusedError
+from webhook.secrets.resources import secrets_resources
 from webhook.settings import Resources, Settings
-from webhook.values import Mode, StsRegionalEndpoints
-
-GOOGLE_TOKEN_LIFETIME = 3600
+from webhook.web_identity import web_identity
 
 
 def opted_out(pod: Pod) -> Skip | None:
-    """What the labels alone decide, before a service account is looked up."""
+    """What the labels alone decide of the web identity, before a service account is looked up."""
     labels = pods.labels(pod)
     if keys.ENABLED_LABEL not in labels:
         return Skip(reason="no_label")
@@ -31,27 +36,55 @@ def opted_out(pod: Pod) -> Skip | None:
     return None
 
 
-def decide(pod: Pod, namespace: str, account: Mapping[str, str] | None, settings: Settings, *, seed: str) -> Decision:
+def asks_for_nothing(pod: Pod, settings: Settings) -> Skip | None:
+    """What the pod alone decides, before a service account is looked up; None where it has to be."""
+    skip = opted_out(pod)
+    return skip if skip and not may_ask(pod, settings) else None
+
+
+def decide(
+    pod: Pod,
+    namespace: str,
+    account: Mapping[str, str] | None,
+    settings: Settings,
+    *,
+    seed: str,
+    look_ups: LookUps = OFFLINE,
+) -> Decision:
     """The decision about a pod of this namespace whose service account carries these annotations; None: there is none.
 
     Precedence of every value: pod annotation > service account annotation > setting; of two keys on one object ours
     wins over EKS's. `seed` is drawn upon for the session name: the review's uid.
     """
     skip = opted_out(pod)
-    if skip:
+    if skip and not may_ask(pod, settings):
         return skip
     gathered = Annotations(pod, namespace, account or {})
-    label = pods.labels(pod)[keys.ENABLED_LABEL]
-    if label.lower() != "true":
+    label = pods.labels(pod).get(keys.ENABLED_LABEL, "")
+    if not skip and label.lower() != "true":
         gathered.warn(f'label {keys.ENABLED_LABEL}: {label!r} is neither "true" nor "false": taken as "true"')
     try:
+        asked = read_asked(pod, gathered, settings, is_labelled=skip is None)
+        needs = read_needs(pod, gathered, asked, look_ups.config_maps)
         role_arn = gathered.value(keys.ROLE_ARN, values.role_arn, None)
-        if role_arn is None:
+        if needs is None and skip:
+            return Skip(reason="no_reference", warnings=tuple(gathered.warnings))
+        if needs is None and role_arn is None:
             return _no_role(gathered, settings, exists=account is not None)
-        injection = _injection(gathered, pod, role_arn, settings, seed)
+        identity = web_identity(gathered, role_arn, settings, seed) if role_arn else None
+        if not skip and identity is None:
+            no_role = _no_role(gathered, settings, exists=account is not None)
+            if isinstance(no_role, Deny):
+                return no_role
+            gathered.warnings = list(no_role.warnings)
+        found = _injection(pod, gathered, asked, needs, identity, settings, look_ups, is_labelled=skip is None)
+        if found is None:
+            return Skip(reason="no_reference", warnings=tuple(gathered.warnings))
+        return refusal(pod, found, settings, gathered) or found
     except AnnotationError as exc:
         return Deny(reason="bad_annotation", message=str(exc), code=BAD_REQUEST)
-    return refusal(pod, injection, settings, gathered) or injection
+    except RefusedError as exc:
+        return exc.deny
 
 
 def _no_role(gathered: Annotations, settings: Settings, *, exists: bool) -> Decision:
@@ -63,77 +96,37 @@ def _no_role(gathered: Annotations, settings: Settings, *, exists: bool) -> Deci
     return Skip(reason="no_role", warnings=(*gathered.warnings, f"{missing}: the pod gets no AWS credentials"))
 
 
-def _injection(gathered: Annotations, pod: Pod, role_arn: str, settings: Settings, seed: str) -> Injection:
-    mode = gathered.value(keys.MODE, values.mode, settings.mode)
-    audience = settings.audience if mode == "google" else settings.cluster_audience
-    name, drawn = _session_name(gathered, settings, seed)
-    region = gathered.value(keys.REGION, values.region, settings.region)
+def _injection(
+    pod: Pod,
+    gathered: Annotations,
+    asked: Asked | None,
+    needs: Needs | None,
+    identity: WebIdentity | None,
+    settings: Settings,
+    look_ups: LookUps,
+    *,
+    is_labelled: bool,
+) -> Injection | None:
+    """None where there is nothing to inject after all."""
+    skip_containers = _skip_containers(gathered, pod)
+    for_application = is_labelled and identity is not None
+    keeps_running = is_labelled and identity is not None and identity.mode == "google"
+    shape = _shape(gathered, pod, settings, keeps_running=keeps_running)
+    secrets = None
+    if asked and needs:
+        secrets = decide_secrets(pod, needs, asked, identity, shape, settings, gathered, look_ups.entrypoints)
+    if secrets is None and not for_application:
+        return None
+    is_used = for_application or (secrets is not None and secrets.own_identity is None)
     return Injection(
-        mode=mode,
-        role_arn=role_arn,
-        audience=gathered.value(keys.AUDIENCE, values.audience, audience),
-        token_expiration=_token_expiration(gathered, mode, settings),
-        region=region,
-        sts_regional_endpoints=_sts_regional_endpoints(gathered, region, settings),
-        session_name=name,
-        session_name_drawn=drawn,
-        skip_containers=_skip_containers(gathered, pod),
-        shape=_shape(gathered, pod, mode, settings),
-        volume_path=gathered.value(keys.VOLUME_PATH, values.volume_path, settings.volume_path),
-        token_file=gathered.value(keys.TOKEN_FILE, values.token_file, settings.token_file),
-        resources=_resources(gathered, settings.resources),
+        web_identity=identity if is_used else None,
+        for_application=for_application,
+        secrets=secrets,
+        skip_containers=skip_containers,
+        shape=shape,
+        resources=_resources(gathered, settings, asked if secrets else None),
         warnings=tuple(gathered.warnings),
     )
-
-
-def _session_name(gathered: Annotations, settings: Settings, seed: str) -> tuple[str, bool]:
-    """The name, and whether it was drawn."""
-
-    def rendered(text: str) -> tuple[str, bool]:
-        template = values.session_name_template(text)
-        if "{cluster}" in template and not settings.cluster_name:
-            raise ValueError(
-                "the webhook knows no cluster name: leave {cluster} out, or ask its operator to set --cluster-name"
-            )
-        name, was_cut = session_name.render(
-            template, namespace=gathered.namespace, service_account=gathered.account_name, cluster=settings.cluster_name
-        )
-        if len(name) < session_name.SHORTEST:
-            raise ValueError(
-                f"expected a template that gives at least 2 characters, as STS requires; it gives {name!r}"
-            )
-        return name, was_cut
-
-    found = gathered.value(keys.SESSION_NAME, rendered, None)
-    if found is None and settings.session_name is None:
-        return session_name.default_session_name(seed), True
-    try:
-        name, was_cut = found or rendered(settings.session_name or "")
-    except ValueError as exc:
-        raise AnnotationError(
-            f"{gathered.account_place}: the webhook's setting --session-name is not valid for it: {exc}; "
-            f"set the annotation {keys.SESSION_NAME}"
-        ) from exc
-    if was_cut:
-        gathered.warn(f"AWS_ROLE_SESSION_NAME is longer than 64 characters and was cut to {name}")
-    return name, False
-
-
-def _token_expiration(gathered: Annotations, mode: Mode, settings: Settings) -> int:
-    seconds = gathered.value(keys.TOKEN_EXPIRATION, values.token_expiration, settings.token_expiration)
-    if mode == "google" and gathered.has(keys.TOKEN_EXPIRATION) and seconds != GOOGLE_TOKEN_LIFETIME:
-        gathered.warn(
-            f"{keys.TOKEN_EXPIRATION} has no effect in google mode: Google fixes the life of its tokens at 3600 s"
-        )
-    return seconds
-
-
-def _sts_regional_endpoints(
-    gathered: Annotations, region: str | None, settings: Settings
-) -> StsRegionalEndpoints | None:
-    """The setting is meant for pods whose region is known; an annotation is meant as written."""
-    default = settings.sts_regional_endpoints if region else None
-    return gathered.value(keys.STS_REGIONAL_ENDPOINTS, values.sts_regional_endpoints, default)
 
 
 def _skip_containers(gathered: Annotations, pod: Pod) -> frozenset[str]:
@@ -145,26 +138,29 @@ def _skip_containers(gathered: Annotations, pod: Pod) -> frozenset[str]:
     return skipped
 
 
-def _shape(gathered: Annotations, pod: Pod, mode: Mode, settings: Settings) -> Shape:
+def _shape(gathered: Annotations, pod: Pod, settings: Settings, *, keeps_running: bool) -> Shape:
+    """`keeps_running`: whether an ordinary sidecar would be one that refreshes tokens."""
     wanted = gathered.value(keys.REFRESHER, values.refresher, settings.refresher)
     if wanted == "none":
         return "init"
     if wanted == "native" or (wanted == "auto" and settings.has_native_sidecars):
         return "native"
-    if mode == "google" and pods.runs_to_completion(pod):
+    if keeps_running and pods.runs_to_completion(pod):
         gathered.warn("the refresher is an ordinary sidecar here: it keeps this pod from completing; "
                       f"set {keys.REFRESHER} to none if an hour of credentials is enough")  # fmt: skip
     return "sidecar"
 
 
-def _resources(gathered: Annotations, settings: Resources) -> Resources:
+def _resources(gathered: Annotations, settings: Settings, asked: Asked | None) -> Resources:
+    """`asked`: of a container that delivers secrets, which needs more memory; what piggy's users wrote counts there."""
+    default = settings.resources if asked is None else secrets_resources(asked, settings, gathered)
     resources = Resources(
-        cpu_request=gathered.value(keys.CPU_REQUEST, values.quantity, settings.cpu_request),
-        cpu_limit=gathered.value(keys.CPU_LIMIT, values.quantity_or_none, settings.cpu_limit),
-        memory_request=gathered.value(keys.MEMORY_REQUEST, values.quantity, settings.memory_request),
-        memory_limit=gathered.value(keys.MEMORY_LIMIT, values.quantity_or_none, settings.memory_limit),
+        cpu_request=gathered.value(keys.CPU_REQUEST, values.quantity, default.cpu_request),
+        cpu_limit=gathered.value(keys.CPU_LIMIT, values.quantity_or_none, default.cpu_limit),
+        memory_request=gathered.value(keys.MEMORY_REQUEST, values.quantity, default.memory_request),
+        memory_limit=gathered.value(keys.MEMORY_LIMIT, values.quantity_or_none, default.memory_limit),
     )
-    if resources == settings:  # checked when the webhook started
+    if resources == settings.resources:  # checked when the webhook started
         return resources
     for request_key, request, limit_key, limit in (
         (keys.CPU_REQUEST, resources.cpu_request, keys.CPU_LIMIT, resources.cpu_limit),

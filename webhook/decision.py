@@ -3,14 +3,18 @@
 Pure data.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
+from secretenv.plan import Delivery, Plan
 from webhook.env import Entry
 from webhook.settings import Resources
 from webhook.values import Mode, StsRegionalEndpoints
 
-SkipReason = Literal["no_label", "label_false", "eks_skip_label", "no_role", "no_new_container", "not_injected"]
+SkipReason = Literal[
+    "no_label", "label_false", "eks_skip_label", "no_reference", "no_role", "no_new_container", "not_injected"
+]
 DenyReason = Literal[
     "bad_annotation",
     "no_role",
@@ -20,15 +24,24 @@ DenyReason = Literal[
     "native_sidecar",
     "no_image",
     "mount_taken",
+    "bad_reference",
+    "no_region",
+    "no_broker",
+    "no_entrypoint",
+    "no_launcher",
+    "delivery",
+    "rotation",
+    "expansion",
+    "unavailable",
 ]
 Shape = Literal["native", "sidecar", "init"]
 
-BAD_REQUEST, FORBIDDEN = 400, 403
+BAD_REQUEST, FORBIDDEN, UNAVAILABLE = 400, 403, 503
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Injection:
-    """What the pod shall have."""
+class WebIdentity:
+    """The role that the pod assumes, and the token by which it does."""
 
     mode: Mode
     role_arn: str
@@ -40,13 +53,75 @@ class Injection:
     session_name: str
     session_name_drawn: bool
     """Drawn for this review: a name that an earlier review drew is as good and stays."""
-    skip_containers: frozenset[str]
-    shape: Shape
-    """Of the refresher; google mode only."""
     volume_path: str
     token_file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSecrets:
+    """What changes in a container so that its secrets reach it."""
+
+    name: str
+    delivery: Delivery
+    volume: str
+    variables: tuple[str, ...]
+    """By envfile: each becomes a key of a file, where it stands, or first where it came with envFrom."""
+    command: tuple[str, ...] | None = None
+    """By the launcher; None: the author's stays."""
+    args: tuple[str, ...] | None = None
+    """Those of the image; None: the author's stay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnIdentity:
+    """The web identity that the pod's author brought, as the injected container gets it too."""
+
+    env: tuple[Entry, ...]
+    mount: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretsInjection:
+    """What is delivered to which container, and how."""
+
+    plan: Plan
+    containers: tuple[ContainerSecrets, ...]
+    region: str | None
+    """Where secrets are read; it may differ from the application's."""
+    own_identity: OwnIdentity | None = None
+    """Instead of the pod's web identity."""
+    copied_env: tuple[Entry, ...] = ()
+    """Entries of env by which the injected container gets what comes from Secrets."""
+    copied_env_from: tuple[Mapping[str, Any], ...] = ()
+    """The same of envFrom."""
+    files_path: str = ""
+    """Where containers see files made of references; "" where there are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """What the pod shall have."""
+
+    web_identity: WebIdentity | None
+    """None: secrets alone, which somebody else reads."""
+    for_application: bool
+    """Whether the application's containers get the web identity, or the injected container alone."""
+    secrets: SecretsInjection | None
+    skip_containers: frozenset[str]
+    shape: Shape
+    """Of the container that is injected, if one is."""
     resources: Resources
     warnings: tuple[str, ...] = ()
+
+    @property
+    def google(self) -> WebIdentity | None:
+        """The web identity for which a container fetches tokens."""
+        return self.web_identity if self.web_identity and self.web_identity.mode == "google" else None
+
+    @property
+    def has_container(self) -> bool:
+        """Whether a container is injected."""
+        return self.google is not None or self.secrets is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from contract import pod
 from contract.environ import GCE_METADATA_HOST, LOG_JSON, LOG_LEVEL, SETTING_PREFIX
+from contract.secrets import ROTATION_INTERVAL
 from webhook import values
 
 
@@ -169,6 +170,13 @@ _INJECTED = (
     ),
     Setting("injector-memory-request", "16Mi", values.quantity, "QUANTITY", "memory request"),
     Setting("injector-memory-limit", "64Mi", values.quantity_or_none, "QUANTITY", "memory limit"),
+    Setting(
+        "secrets-memory-limit",
+        "128Mi",
+        values.quantity_or_none,
+        "QUANTITY",
+        "memory limit where it delivers secrets, if that is more",
+    ),
 )
 _DECIDED = (
     Setting("mode", "google", values.mode, "MODE", "who issues the token: google or cluster"),
@@ -212,6 +220,37 @@ _DECIDED = (
         "YAML rules that say which namespaces may use which roles; others are denied; reloaded when it changes",
     ),
 )
+_SECRETS = (
+    Setting(
+        "secret-delivery",
+        "auto",
+        values.secret_delivery,
+        "DELIVERY",
+        "envfile (files that the kubelet reads), launcher (a program before the application's command), or auto: "
+        "envfile where every kubelet knows it and no variable comes from a Secret, else launcher",
+    ),
+    Setting(
+        "secret-rotation-interval",
+        str(ROTATION_INTERVAL),
+        values.rotation_interval,
+        "SECONDS",
+        "between two looks for new versions, in pods that ask for rotation",
+    ),
+    Setting(
+        "broker-address",
+        "",
+        partial(optional, parse=values.origin),
+        "URL",
+        "https://HOST[:PORT] of the broker, for pods whose secrets it reads",
+    ),
+    Setting(
+        "broker-ca-file",
+        "",
+        _text,
+        "FILE",
+        "the CA of its certificate, PEM; where empty, ca.crt beside --tls-cert-file; reloaded when it changes",
+    ),
+)
 _ACCOUNTS = (
     Setting(
         "service-accounts", "", _text, "FILE", "read service accounts from this YAML file, not from the API server"
@@ -236,6 +275,7 @@ SERVER_SETTINGS: dict[str, tuple[Setting, ...]] = {
     "listening": _LISTENING,
     "what is injected": _INJECTED,
     "what holds where no annotation says otherwise": _DECIDED,
+    "secrets": _SECRETS,
     "service accounts": _ACCOUNTS,
     "capacity": _CAPACITY,
 }

@@ -24,17 +24,21 @@ class SettingsInForce:
         *,
         floor: Callable[[], Version | None],
         role_policy: Callable[[], RolePolicy | None],
+        broker_ca: Callable[[], str],
     ) -> None:
-        """`floor` and `role_policy` give those of this moment, and must cost next to nothing."""
+        """The callables give what holds at this moment, and must cost next to nothing."""
         self._floor = floor
         self._role_policy = role_policy
+        self._broker_ca = broker_ca
         self._held = settings
 
     def __call__(self) -> Settings:
         """The settings that hold now."""
-        held, floor, role_policy = self._held, self._floor(), self._role_policy()
+        held, floor, role_policy, broker_ca = self._held, self._floor(), self._role_policy(), self._broker_ca()
         if floor != held.kubelet_version_floor:
             _log.info("kubelet version floor: %s", shown(floor) or "not known")
         if floor != held.kubelet_version_floor or role_policy is not held.role_policy:
             self._held = held = replace(held, kubelet_version_floor=floor, role_policy=role_policy)
+        if broker_ca != held.secrets.broker_ca:
+            self._held = held = replace(held, secrets=replace(held.secrets, broker_ca=broker_ca))
         return held

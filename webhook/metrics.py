@@ -16,7 +16,11 @@ from webhook.status import Gauges
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 # Known from the start: a counter that appears with its first event hides that event from rate().
 _KNOWN_REASONS: Final = {
-    "injected": (*get_args(Shape), "cluster", "ephemeral"),
+    "injected": (
+        *(work + how for work in (*get_args(Shape), "cluster") for how in ("", "_secrets")),
+        "no_identity_secrets",
+        "ephemeral",
+    ),
     "unchanged": (*get_args(SkipReason), "other_resource"),
     "denied": (*get_args(DenyReason), "accounts_unavailable"),
     "invalid": ("bad_review", "bad_pod", "too_large", "empty_body", "content_type", "not_json"),

@@ -1,6 +1,7 @@
 """Decide and transform in one step: what the server does to a pod, and what `kubectl token-injector inject` shows.
 
-Pure: a pod, its service account's annotations and the settings in, operations and words out.
+Pure: a pod, its service account's annotations and the settings in, operations and words out; what secrets need beside
+that is looked up through two Protocols.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from webhook.decision import Decision, EphemeralInjection, Injection, Skip
 from webhook.ephemeral import decide_ephemeral, transform_ephemeral
 from webhook.patch import Operation
 from webhook.pod import Pod
+from webhook.secrets.look_ups import OFFLINE, LookUps
 from webhook.settings import Settings
 from webhook.transform import transform
 
@@ -25,9 +27,17 @@ class Mutation:
     warnings: tuple[str, ...] = ()
 
 
-def mutate(pod: Pod, namespace: str, account: Mapping[str, str] | None, settings: Settings, *, seed: str) -> Mutation:
+def mutate(
+    pod: Pod,
+    namespace: str,
+    account: Mapping[str, str] | None,
+    settings: Settings,
+    *,
+    seed: str,
+    look_ups: LookUps = OFFLINE,
+) -> Mutation:
     """What happens to this pod of this namespace; see `decide` for the parameters."""
-    decision = decide(pod, namespace, account, settings, seed=seed)
+    decision = decide(pod, namespace, account, settings, seed=seed, look_ups=look_ups)
     match decision:
         case Injection():
             warnings = (*decision.warnings, *advise(pod, decision, settings))

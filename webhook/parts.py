@@ -4,85 +4,123 @@ Pure literals: reading this file is reading the YAML that appears in the pod. In
 `restricted` Pod Security Standard, whatever the pod's own security context says.
 """
 
+from dataclasses import replace
 from typing import Any
 
-from contract import environ, pod
-from webhook.decision import Injection
+from contract import environ, pod, secrets
+from secretenv import plan
+from webhook.decision import Injection, SecretsInjection, WebIdentity
 from webhook.settings import Resources, Settings
 
+# A container's files: its secrets, and the launcher. tmpfs counts what is in it, not what could be.
+_SECRETS_SIZE = "8Mi"
+_STATE_SIZE = "1Mi"
+# The least that Kubernetes takes: the token is read when secrets are, and the kubelet renews it.
+_BROKER_TOKEN_SECONDS = 600
+_STATE_PATH = f"{secrets.INJECTOR_PATH}/{secrets.STATE_VOLUME}"
 
-def token_volume(injection: Injection, settings: Settings) -> dict[str, Any]:
+
+def token_volume(identity: WebIdentity, settings: Settings) -> dict[str, Any]:
     """In google mode a memory volume that the injected container fills, in cluster mode the kubelet's projection."""
-    if injection.mode == "google":
-        return {"name": settings.volume_name, "emptyDir": {"medium": "Memory", "sizeLimit": settings.volume_size_limit}}
-    return {
-        "name": settings.volume_name,
-        "projected": {
-            "sources": [
-                {
-                    "serviceAccountToken": {
-                        "audience": injection.audience,
-                        "expirationSeconds": injection.token_expiration,
-                        "path": injection.token_file,
-                    }
-                }
-            ]
-        },
-    }
+    if identity.mode == "google":
+        return _memory_volume(settings.volume_name, settings.volume_size_limit)
+    return _projected_token(settings.volume_name, identity.audience, identity.token_expiration, identity.token_file)
 
 
-def application_mount(injection: Injection, settings: Settings) -> dict[str, Any]:
+def secrets_volumes(injection: Injection) -> list[dict[str, Any]]:
+    """One for each container, one for files, the injected container's own, and the token for the broker."""
+    delivered = injection.secrets
+    if delivered is None:
+        return []
+    volumes = [_memory_volume(one.volume, _SECRETS_SIZE) for one in delivered.containers]
+    if delivered.files_path:
+        volumes.append(_memory_volume(secrets.FILES_VOLUME, _SECRETS_SIZE))
+    if injection.shape == "native":
+        volumes.append(_memory_volume(secrets.STATE_VOLUME, _STATE_SIZE))
+    if delivered.plan.broker:
+        volumes.append(
+            _projected_token(
+                secrets.BROKER_TOKEN_VOLUME, secrets.BROKER_AUDIENCE, _BROKER_TOKEN_SECONDS, secrets.BROKER_TOKEN_FILE
+            )
+        )
+    return volumes
+
+
+def application_mount(identity: WebIdentity, settings: Settings) -> dict[str, Any]:
     """The token is the refresher's to write, the application's to read."""
-    return {"name": settings.volume_name, "mountPath": injection.volume_path, "readOnly": True}
+    return {"name": settings.volume_name, "mountPath": identity.volume_path, "readOnly": True}
 
 
-def application_env(injection: Injection, session_name: str) -> list[dict[str, str]]:
+def launcher_mount(volume: str) -> dict[str, Any]:
+    """The launcher, and the socket or the file that it asks."""
+    return {"name": volume, "mountPath": secrets.APPLICATION_PATH, "readOnly": True}
+
+
+def files_mount(path: str) -> dict[str, Any]:
+    """Files made of references."""
+    return {"name": secrets.FILES_VOLUME, "mountPath": path, "readOnly": True}
+
+
+def env_file_entry(variable: str, volume: str) -> dict[str, Any]:
+    """A variable that the kubelet reads from a file; the application does not mount its volume."""
+    reference = {"volumeName": volume, "path": f"{variable}.env", "key": variable, "optional": False}
+    return {"name": variable, "valueFrom": {"fileKeyRef": reference}}
+
+
+def application_env(identity: WebIdentity, session_name: str) -> list[dict[str, str]]:
     """What an AWS SDK reads, in the order by which a later review recognises it (`env.read_env`)."""
     entries = [
-        (environ.AWS_WEB_IDENTITY_TOKEN_FILE, token_path(injection)),
-        (environ.AWS_REGION, injection.region),
-        (environ.AWS_DEFAULT_REGION, injection.region),
-        (environ.AWS_STS_REGIONAL_ENDPOINTS, injection.sts_regional_endpoints),
-        (environ.AWS_ROLE_ARN, _unexpanded(injection.role_arn)),
+        (environ.AWS_WEB_IDENTITY_TOKEN_FILE, token_path(identity)),
+        (environ.AWS_REGION, identity.region),
+        (environ.AWS_DEFAULT_REGION, identity.region),
+        (environ.AWS_STS_REGIONAL_ENDPOINTS, identity.sts_regional_endpoints),
+        (environ.AWS_ROLE_ARN, _unexpanded(identity.role_arn)),
         (environ.AWS_ROLE_SESSION_NAME, session_name),
     ]
     return [{"name": name, "value": value} for name, value in entries if value is not None]
 
 
-def native_sidecar(injection: Injection, settings: Settings) -> dict[str, Any]:
-    """One init container that never ends; its postStart hook holds the others back until there is a token."""
-    await_token = [*_program(settings), pod.AWAIT_COMMAND, token_path(injection), f"--timeout={settings.token_wait}"]
+def native_sidecar(injection: Injection, settings: Settings, session_name: str) -> dict[str, Any]:
+    """One init container that never ends; its postStart hook holds back the others until all is in its place."""
+    name = pod.UPDATE_CONTAINER if injection.google else secrets.SECRETS_CONTAINER
+    awaited = [token_path(injection.google)] if injection.google else []
+    if injection.secrets:
+        awaited.append(f"{_STATE_PATH}/{secrets.READY_FILE}")
+    hook = [*_program(settings), pod.AWAIT_COMMAND, *awaited, f"--timeout={settings.token_wait}"]
     return {
-        **_injected_container(pod.UPDATE_CONTAINER, injection, settings, refresh=True),
+        **_injected_container(name, injection, settings, session_name, refresh=True),
         "restartPolicy": "Always",
-        "lifecycle": {"postStart": {"exec": {"command": await_token}}},
+        "lifecycle": {"postStart": {"exec": {"command": hook}}},
     }
 
 
-def generate_container(injection: Injection, settings: Settings) -> dict[str, Any]:
-    """The init container of the pair: one token, then it ends."""
-    return _injected_container(pod.GENERATE_CONTAINER, injection, settings, refresh=False)
+def init_container(injection: Injection, settings: Settings, session_name: str) -> dict[str, Any]:
+    """The init container of the pair: one token, the secrets, then it ends."""
+    name = pod.GENERATE_CONTAINER if injection.google else secrets.SECRETS_CONTAINER
+    return _injected_container(name, injection, settings, session_name, refresh=False)
 
 
 def refresher_container(injection: Injection, settings: Settings) -> dict[str, Any]:
-    """The ordinary sidecar of the pair."""
-    return _injected_container(pod.UPDATE_CONTAINER, injection, settings, refresh=True)
+    """The ordinary sidecar of the pair, which has nothing to do with secrets."""
+    alone = replace(injection, secrets=None)
+    return _injected_container(pod.UPDATE_CONTAINER, alone, settings, "", refresh=True)
 
 
-def token_path(injection: Injection) -> str:
+def token_path(identity: WebIdentity) -> str:
     """The token's file as containers see it."""
-    return f"{injection.volume_path}/{injection.token_file}"
+    return f"{identity.volume_path}/{identity.token_file}"
 
 
-def _injected_container(name: str, injection: Injection, settings: Settings, *, refresh: bool) -> dict[str, Any]:
-    command = [*_program(settings), f"--file={token_path(injection)}", f"--refresh={str(refresh).lower()}"]
-    if injection.audience != pod.GOOGLE_AUDIENCE:
-        command.append(f"--audience={_unexpanded(injection.audience)}")
+def _injected_container(
+    name: str, injection: Injection, settings: Settings, session_name: str, *, refresh: bool
+) -> dict[str, Any]:
+    env = _secrets_env(injection, injection.secrets, session_name) if injection.secrets else []
+    env += [{"name": name, "value": value} for name, value in settings.injector_env]
     container = {
         "name": name,
         "image": settings.image,
         "imagePullPolicy": settings.pull_policy,
-        "command": command,
+        "command": [*_program(settings), *_arguments(injection, refresh=refresh)],
         "resources": _resources(injection.resources),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -94,11 +132,72 @@ def _injected_container(name: str, injection: Injection, settings: Settings, *, 
             "runAsUser": pod.USER_ID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "volumeMounts": [{"name": settings.volume_name, "mountPath": injection.volume_path}],
+        "volumeMounts": _injected_mounts(injection, settings),
     }
-    if settings.injector_env:
-        container["env"] = [{"name": name, "value": value} for name, value in settings.injector_env]
+    if env:
+        container["env"] = env
+    if injection.secrets and injection.secrets.copied_env_from:
+        container["envFrom"] = list(injection.secrets.copied_env_from)
     return container
+
+
+def _arguments(injection: Injection, *, refresh: bool) -> list[str]:
+    google = injection.google
+    if google is None:
+        return [secrets.SECRETS_COMMAND, *(["--refresh=true"] if refresh else [])]
+    arguments = [f"--file={token_path(google)}", f"--refresh={str(refresh).lower()}"]
+    if google.audience != pod.GOOGLE_AUDIENCE:
+        arguments.append(f"--audience={_unexpanded(google.audience)}")
+    return arguments
+
+
+def _secrets_env(injection: Injection, delivered: SecretsInjection, session_name: str) -> list[dict[str, Any]]:
+    """Who reads, where, and what: the identity first, by which a later review recognises its session name."""
+    own, identity = delivered.own_identity, injection.web_identity
+    env: list[dict[str, Any]] = []
+    if own:
+        env += [dict(entry) for entry in own.env]
+    elif identity:
+        env += application_env(replace(identity, region=delivered.region), session_name)
+    names = {entry["name"] for entry in env}
+    regions = () if delivered.region is None else (environ.AWS_REGION, environ.AWS_DEFAULT_REGION)
+    env += [{"name": name, "value": delivered.region} for name in regions if name not in names]
+    env.append({"name": secrets.PLAN, "value": _unexpanded(plan.to_json(delivered.plan))})
+    sockets = [
+        f"{one.directory}/{secrets.SOCKET_FILE}" for one in delivered.plan.containers if one.delivery == "socket"
+    ]
+    if sockets:
+        env.append({"name": secrets.SOCKETS, "value": ":".join(sockets)})
+    return [*env, *(dict(entry) for entry in delivered.copied_env)]
+
+
+def _injected_mounts(injection: Injection, settings: Settings) -> list[dict[str, Any]]:
+    mounts: list[dict[str, Any]] = []
+    identity, delivered = injection.web_identity, injection.secrets
+    if injection.google:
+        mounts.append({"name": settings.volume_name, "mountPath": injection.google.volume_path})
+    elif identity and delivered and not delivered.own_identity:
+        mounts.append(application_mount(identity, settings))
+    if delivered is None:
+        return mounts
+    for volume in secrets_volumes(injection):
+        name = volume["name"]
+        if name == secrets.BROKER_TOKEN_VOLUME:
+            mounts.append({"name": name, "mountPath": secrets.BROKER_TOKEN_PATH, "readOnly": True})
+        else:
+            mounts.append({"name": name, "mountPath": f"{secrets.INJECTOR_PATH}/{name}"})
+    if delivered.own_identity:
+        mounts.append(dict(delivered.own_identity.mount))
+    return mounts
+
+
+def _memory_volume(name: str, size_limit: str) -> dict[str, Any]:
+    return {"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": size_limit}}
+
+
+def _projected_token(name: str, audience: str, seconds: int, path: str) -> dict[str, Any]:
+    token = {"audience": audience, "expirationSeconds": seconds, "path": path}
+    return {"name": name, "projected": {"sources": [{"serviceAccountToken": token}]}}
 
 
 def _unexpanded(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from contract.pod import GENERATE_CONTAINER, UPDATE_CONTAINER
+from contract.secrets import SECRETS_CONTAINER
 
 Pod = Mapping[str, Any]
 Container = Mapping[str, Any]
@@ -15,7 +16,7 @@ EPHEMERAL: ContainerList = "ephemeralContainers"
 # Of a pod that is created; ephemeral containers are added to a running one.
 CONTAINER_LISTS: tuple[ContainerList, ...] = ("initContainers", "containers")
 
-INJECTED_CONTAINERS = frozenset({GENERATE_CONTAINER, UPDATE_CONTAINER})
+INJECTED_CONTAINERS = frozenset({GENERATE_CONTAINER, UPDATE_CONTAINER, SECRETS_CONTAINER})
 
 
 def labels(pod: Pod) -> Mapping[str, Any]:
@@ -45,13 +46,18 @@ def containers(pod: Pod, which: ContainerList) -> list[Container]:
     return pod["spec"].get(which) or []
 
 
+def is_injected(container: Container) -> bool:
+    """Whether the container is one of ours."""
+    return container["name"] in INJECTED_CONTAINERS
+
+
 def application_containers(
     pod: Pod, skipped: frozenset[str] = frozenset()
 ) -> Iterator[tuple[ContainerList, int, Container]]:
     """The author's containers with their place: neither injected ones nor those the author wants skipped."""
     for which in CONTAINER_LISTS:
         for index, container in enumerate(containers(pod, which)):
-            if container["name"] not in INJECTED_CONTAINERS and container["name"] not in skipped:
+            if not is_injected(container) and container["name"] not in skipped:
                 yield which, index, container
 
 

@@ -3,7 +3,7 @@
 Pure. An earlier review's is replaced where it stands, the author's is left alone, nothing is there twice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from contract import environ
@@ -35,12 +35,29 @@ def put_env(path: str, container: Container, env: ContainerEnv, ours: Sequence[E
 
 def put(path: str, present: list[dict[str, Any]] | None, wanted: dict[str, Any]) -> list[Operation]:
     """One element of this name: the first is replaced where it stands, others go, none is appended."""
-    indices = [index for index, element in enumerate(present or ()) if element.get("name") == wanted["name"]]
-    if not indices or present is None:
-        return append(path, present, [wanted])
-    first, *others = indices
-    kept = [] if present[first] == wanted else [replace(f"{path}/{first}", wanted)]
-    return kept + remove_all(path, others)
+    return put_all(path, present, [wanted], lambda name: name == wanted["name"])
+
+
+def put_all(
+    path: str,
+    present: list[dict[str, Any]] | None,
+    wanted: Sequence[dict[str, Any]],
+    is_ours: Callable[[object], bool],
+) -> list[Operation]:
+    """The wanted elements, each once, and no other of ours: those that are there are replaced where they stand."""
+    by_name = {element["name"]: element for element in wanted}
+    kept: list[Operation] = []
+    surplus: list[int] = []
+    for index, element in enumerate(present or ()):
+        name = element.get("name")
+        if not is_ours(name):
+            continue
+        ours = by_name.pop(name, None)
+        if ours is None:
+            surplus.append(index)
+        elif element != ours:
+            kept.append(replace(f"{path}/{index}", ours))
+    return kept + remove_all(path, surplus) + append(path, present, list(by_name.values()))
 
 
 def _without_authors(ours: Sequence[Entry], author: Mapping[str, Entry]) -> list[Entry]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contract import annotations as keys
-from contract import environ
+from contract import environ, secrets
 from webhook import pod as pods
 from webhook.decision import Deny, Injection
 from webhook.env import Entry, read_env
@@ -24,22 +24,31 @@ def refusal(pod: Pod, injection: Injection, settings: Settings, gathered: Annota
     if forbidden:
         return forbidden
     if pods.is_windows(pod):
+        wanted = (
+            f"remove the label {keys.ENABLED_LABEL} and give the pod credentials in another way"
+            if injection.for_application
+            else "give the pod its secrets in another way"
+        )
         return Deny(
             reason="windows",
             message=f"{gathered.pod_place}: spec.os or spec.nodeSelector asks for Windows, and what is injected works "
-            "on Linux nodes only: "
-            f"remove the label {keys.ENABLED_LABEL} and give the pod credentials in another way",
+            f"on Linux nodes only: {wanted}",
         )
-    taken = _taken_mount(pod, injection, settings, gathered)
-    if taken or injection.mode == "cluster":
+    taken = _taken_mount(pod, injection, settings, gathered) or _taken_for_secrets(pod, injection, gathered)
+    if taken or not injection.has_container:
         return taken
-    if pod["spec"].get("hostNetwork"):
+    if injection.google and pod["spec"].get("hostNetwork"):
         return Deny(
             reason="host_network",
             message=f"{gathered.pod_place}: spec.hostNetwork is true: in google mode such a pod gets the node's Google "
             "identity, not its own; "
             f"set hostNetwork to false or the annotation {keys.MODE} to cluster",
         )
+    return _no_container(injection, settings, gathered)
+
+
+def _no_container(injection: Injection, settings: Settings, gathered: Annotations) -> Deny | None:
+    """Why the container cannot be injected."""
     if injection.shape == "native" and not settings.has_native_sidecars:
         floor = settings.kubelet_version_floor
         known = f"this cluster may have kubelets of {'.'.join(map(str, floor))}" if floor else (
@@ -49,24 +58,37 @@ def refusal(pod: Pod, injection: Injection, settings: Settings, gathered: Annota
             message=f"{gathered.source(keys.REFRESHER)}: 'native' needs kubelets of 1.29 or newer, and {known}: "
             f"{'' if floor else 'retry, or '}set {keys.REFRESHER} to auto or sidecar",
         )
-    if not settings.image:
+    if settings.image:
+        return None
+    if injection.google is None:
         return Deny(
             reason="no_image",
-            message=f"{gathered.source(keys.MODE)}: google mode injects a container, and the webhook was started "
-            f"without --image: ask its operator to set it, or set {keys.MODE} to cluster",
+            message=f"{gathered.pod_place}: an injected container delivers its secrets, and the webhook was started "
+            "without --image: ask its operator to set it",
         )
-    return None
+    return Deny(
+        reason="no_image",
+        message=f"{gathered.source(keys.MODE)}: google mode injects a container, and the webhook was started "
+        f"without --image: ask its operator to set it, or set {keys.MODE} to cluster",
+    )
 
 
 def _forbidden_role(
     pod: Pod, injection: Injection, role_policy: RolePolicy, settings: Settings, gathered: Annotations
 ) -> Deny | None:
-    """The role that is injected, and those that containers name themselves: their AWS_ROLE_ARN is kept over ours."""
-    place, shown = gathered.source(keys.ROLE_ARN), f"the role {injection.role_arn}"
-    found = [_held_to(role_policy, gathered.namespace, injection.role_arn, place, shown)]
-    for _, _, container in pods.application_containers(pod, injection.skip_containers):
-        author = read_env(container, settings.volume_name, injection.volume_path).author
-        found.append(forbidden_own_role(container, author, role_policy, gathered))
+    """The role that is injected, and those that containers name themselves.
+
+    Their AWS_ROLE_ARN is kept over ours, and their secrets may be read with it.
+    """
+    identity, found = injection.web_identity, []
+    if identity:
+        place, shown = gathered.source(keys.ROLE_ARN), f"the role {identity.role_arn}"
+        found.append(_held_to(role_policy, gathered.namespace, identity.role_arn, place, shown))
+    if injection.for_application or (injection.secrets and injection.secrets.own_identity):
+        volume_path = identity.volume_path if identity else None
+        for _, _, container in pods.application_containers(pod, injection.skip_containers):
+            author = read_env(container, settings.volume_name, volume_path).author
+            found.append(forbidden_own_role(container, author, role_policy, gathered))
     return next(filter(None, found), None)
 
 
@@ -91,8 +113,10 @@ def _held_to(role_policy: RolePolicy, namespace: str, role_arn: str, place: str,
 
 
 def _taken_mount(pod: Pod, injection: Injection, settings: Settings, gathered: Annotations) -> Deny | None:
+    if injection.web_identity is None or not injection.for_application:
+        return None
     for _, _, container in pods.application_containers(pod, injection.skip_containers):
-        mount = taken_mount(container, injection.volume_path, settings.volume_name)
+        mount = taken_mount(container, injection.web_identity.volume_path, settings.volume_name)
         if mount:
             return Deny(
                 reason="mount_taken",
@@ -100,6 +124,31 @@ def _taken_mount(pod: Pod, injection: Injection, settings: Settings, gathered: A
                 f"{mount.get('name')!r} at {mount['mountPath']!r}, where the token goes: mount it elsewhere, set "
                 f"the annotation {keys.VOLUME_PATH}, or, if another webhook (such as gtoken) left it in a pod that "
                 "was copied, remove this mount, its volume and its AWS_ variables from the manifest",
+            )
+    return None
+
+
+def _taken_for_secrets(pod: Pod, injection: Injection, gathered: Annotations) -> Deny | None:
+    delivered = injection.secrets
+    if delivered is None:
+        return None
+    launched = {one.name: one.volume for one in delivered.containers if one.delivery != "envfile"}
+    for _, _, container in pods.application_containers(pod, injection.skip_containers):
+        name = container["name"]
+        mount = taken_mount(container, secrets.APPLICATION_PATH, launched[name]) if name in launched else None
+        if mount:
+            return Deny(
+                reason="mount_taken",
+                message=f"{gathered.pod_place}: container {name!r} mounts volume {mount.get('name')!r} at "
+                f"{mount['mountPath']!r}, where the launcher goes: mount it elsewhere",
+            )
+        mount = taken_mount(container, delivered.files_path, secrets.FILES_VOLUME) if delivered.files_path else None
+        if mount:
+            return Deny(
+                reason="mount_taken",
+                message=f"{gathered.pod_place}: container {name!r} mounts volume {mount.get('name')!r} at "
+                f"{mount['mountPath']!r}, where files of secrets go: mount it elsewhere, or set the annotation "
+                f"{keys.SECRET_FILES_PATH}",
             )
     return None
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from webhook.decide import opted_out
-from webhook.decision import BAD_REQUEST, Deny, EphemeralInjection, Injection, Skip
+from webhook.decide import asks_for_nothing
+from webhook.decision import BAD_REQUEST, UNAVAILABLE, Deny, EphemeralInjection, Injection, Skip
 from webhook.mutate import Mutation, mutate, mutate_ephemeral
 from webhook.pod import Pod, display_name, service_account_name
+from webhook.secrets.look_ups import OFFLINE, LookUps
 from webhook.settings import Settings
 from webhook.shape import shape_problem
 
@@ -21,7 +22,6 @@ Outcome = Literal["injected", "unchanged", "denied", "invalid"]
 _Request = dict[str, Any]
 
 VERSIONS = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
-UNAVAILABLE = 503
 _INJECTIONS = (Injection, EphemeralInjection)
 # The API server passes on 4096 characters of a response's warnings and 256 of each; a pod may earn thousands.
 MOST_WARNINGS = 16
@@ -56,7 +56,16 @@ class _InvalidReviewError(Exception):
     """The request can't be read; the message says what was expected."""
 
 
-def review(body: Any, *, accounts: ServiceAccounts, settings: Settings) -> Answer:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sources:
+    """What an answer is made of beside the request."""
+
+    accounts: ServiceAccounts
+    settings: Settings
+    look_ups: LookUps
+
+
+def review(body: Any, *, accounts: ServiceAccounts, settings: Settings, look_ups: LookUps = OFFLINE) -> Answer:
     """The answer to one decoded AdmissionReview. Raises nothing but our own bugs."""
     try:
         request = _request(body)
@@ -73,7 +82,7 @@ def review(body: Any, *, accounts: ServiceAccounts, settings: Settings) -> Answe
             message = problem if place == "object" else f"{place}: {problem}"
             answer = failure(body, BAD_REQUEST, message)
             return Answer(body=answer, outcome="invalid", reason="bad_pod", fields=_fields(request, {}))
-    return kind.answer(body, request, accounts, settings)
+    return kind.answer(body, request, _Sources(accounts=accounts, settings=settings, look_ups=look_ups))
 
 
 def failure(body: Any, code: int, message: str) -> dict[str, Any]:
@@ -92,23 +101,24 @@ def failure(body: Any, code: int, message: str) -> dict[str, Any]:
     }
 
 
-def _review_creation(body: Any, request: _Request, accounts: ServiceAccounts, settings: Settings) -> Answer:
+def _review_creation(body: Any, request: _Request, sources: _Sources) -> Answer:
     pod = request["object"]
-    skip = opted_out(pod)
+    skip = asks_for_nothing(pod, sources.settings)
     if skip:
         return _allowed(body, request, skip.reason, pod=pod)
     namespace = _namespace(request, pod)
     try:
-        annotations = accounts.annotations(namespace, service_account_name(pod))
+        annotations = sources.accounts.annotations(namespace, service_account_name(pod))
     except AccountsUnavailableError as exc:
         return _denied(body, request, pod, UNAVAILABLE, "accounts_unavailable", str(exc))
-    return _answer(body, request, pod, mutate(pod, namespace, annotations, settings, seed=request["uid"]))
+    mutation = mutate(pod, namespace, annotations, sources.settings, seed=request["uid"], look_ups=sources.look_ups)
+    return _answer(body, request, pod, mutation)
 
 
-def _review_ephemeral(body: Any, request: _Request, _: ServiceAccounts, settings: Settings) -> Answer:
+def _review_ephemeral(body: Any, request: _Request, sources: _Sources) -> Answer:
     """No look-up: a running pod has its identity."""
     pod = request["object"]
-    mutation = mutate_ephemeral(pod, request["oldObject"], _namespace(request, pod), settings)
+    mutation = mutate_ephemeral(pod, request["oldObject"], _namespace(request, pod), sources.settings)
     return _answer(body, request, pod, mutation)
 
 
@@ -119,7 +129,7 @@ class _Reviewed:
     sub_resource: str
     operation: str
     objects: tuple[str, ...]
-    answer: Callable[[Any, _Request, ServiceAccounts, Settings], Answer]
+    answer: Callable[[Any, _Request, _Sources], Answer]
 
 
 # Every other one is let through unseen.
@@ -156,8 +166,13 @@ def _answer(body: Any, request: _Request, pod: Pod, mutation: Mutation) -> Answe
         case EphemeralInjection():
             return _allowed(body, request, "ephemeral", mutation=mutation, pod=pod)
         case Injection() as injection:
-            reason = injection.shape if injection.mode == "google" else injection.mode
-            return _allowed(body, request, reason, mutation=mutation, pod=pod)
+            return _allowed(body, request, _reason(injection), mutation=mutation, pod=pod)
+
+
+def _reason(injection: Injection) -> str:
+    """What does the work; where secrets are delivered, that too."""
+    work = injection.shape if injection.google else "cluster" if injection.web_identity else "no_identity"
+    return f"{work}_secrets" if injection.secrets else work
 
 
 def _allowed(

@@ -14,18 +14,21 @@ from kube.config import Connection, from_kubeconfig, in_cluster
 from webhook.account_file import FileServiceAccounts
 from webhook.account_lookup import LookupLimits
 from webhook.accounts import WatchedServiceAccounts
+from webhook.broker_ca import FileBrokerCa
+from webhook.config_maps import ReadConfigMaps
 from webhook.in_force import SettingsInForce
 from webhook.kubelet_version import Floor, GivenFloor, Version, shown
 from webhook.nodes import WatchedNodes
 from webhook.review import Answer, ServiceAccounts, review
 from webhook.role_policy import RolePolicy
+from webhook.secrets.look_ups import OFFLINE, LookUps
 from webhook.settings import ServerSettings, Settings
 from webhook.status import Gauges, Readiness, said
 
 # A worker shares its port with others, which may make its pod ready before it knows the nodes: it begins a little
 # later, not with a sidecar that keeps a Job from completing. An API server that is away must not hold it for long.
 _FIRST_FLOOR_SECONDS = 1.0
-_ACCOUNTS, _FLOOR, _POLICY = "service accounts", "kubelet version floor", "role policy"
+_ACCOUNTS, _FLOOR, _POLICY, _BROKER_CA = "service accounts", "kubelet version floor", "role policy", "broker's CA"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,19 +94,28 @@ class _Policies(_Source, Protocol):
         """Changed policies that could not be used."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Files:
+    """What is read from files that change."""
+
+    policies: _Policies | None
+    broker_ca: FileBrokerCa | None
+
+
 def prepare_reviews(settings: Settings, server: ServerSettings, environ: Mapping[str, str]) -> Callable[[], Reviews]:
     """What makes the reviews in each worker.
 
-    Raises `AccountFileError`, `RolePolicyFileError` and `ConnectionConfigError`.
+    Raises `AccountFileError`, `RolePolicyFileError`, `BrokerCaError` and `ConnectionConfigError`.
     """
-    policies = _policies(server)
+    broker_ca = FileBrokerCa(server.broker_ca_file) if server.broker_ca_file else None
+    files = _Files(policies=_policies(server), broker_ca=broker_ca)
     if server.service_accounts_file:
         # Each worker has a copy of its own by the fork. One that is started later, when the file is broken, has this.
         accounts = FileServiceAccounts(server.service_accounts_file)
-        return lambda: _reviews(settings, accounts, _given_floor(settings, server), policies)
+        return lambda: _reviews(settings, accounts, _given_floor(settings, server), files, OFFLINE)
     kubeconfig = server.kubeconfig
     connection = from_kubeconfig(kubeconfig) if kubeconfig else in_cluster(environ, clock=time.monotonic)
-    return lambda: _from_cluster(settings, server, connection, policies)
+    return lambda: _from_cluster(settings, server, connection, files)
 
 
 def _policies(server: ServerSettings) -> _Policies | None:
@@ -122,27 +134,43 @@ def _given_floor(settings: Settings, server: ServerSettings) -> GivenFloor:
     return GivenFloor(Floor(version=settings.kubelet_version_floor, source="fixed", reason=reason))
 
 
-def _from_cluster(
-    settings: Settings, server: ServerSettings, connection: Connection, policies: _Policies | None
-) -> Reviews:
+def _from_cluster(settings: Settings, server: ServerSettings, connection: Connection, files: _Files) -> Reviews:
     limits = LookupLimits.for_threads(server.threads)
     accounts = WatchedServiceAccounts(connection, clock=time.monotonic, random=random.random, limits=limits)
     accounts.start()
+    config_maps = ReadConfigMaps(connection, clock=time.monotonic, limits=limits)
+    look_ups = LookUps(config_maps=config_maps, entrypoints=OFFLINE.entrypoints)
     if not server.follows_kubelet_versions:
-        return _reviews(settings, accounts, _given_floor(settings, server), policies)
+        floor = _given_floor(settings, server)
+        return _reviews(settings, accounts, floor, files, look_ups, stop=config_maps.stop)
     nodes = WatchedNodes(connection, clock=time.monotonic, random=random.random)
     nodes.start()
     nodes.await_floor(_FIRST_FLOOR_SECONDS)
-    return _reviews(settings, accounts, nodes, policies)
+    return _reviews(settings, accounts, nodes, files, look_ups, stop=config_maps.stop)
 
 
-def _reviews(settings: Settings, accounts: _Accounts, floors: _Floors, policies: _Policies | None) -> Reviews:
+def _reviews(
+    settings: Settings,
+    accounts: _Accounts,
+    floors: _Floors,
+    files: _Files,
+    look_ups: LookUps,
+    *,
+    stop: Callable[[], None] = lambda: None,
+) -> Reviews:
+    """`stop` ends what the look-ups have under way."""
+    policies, broker_ca = files.policies, files.broker_ca
     in_force = SettingsInForce(
-        settings, floor=lambda: floors.version, role_policy=lambda: policies.policy if policies else None
+        settings,
+        floor=lambda: floors.version,
+        role_policy=lambda: policies.policy if policies else None,
+        broker_ca=lambda: broker_ca.pem if broker_ca else "",
     )
     sources: dict[str, _Source] = {_ACCOUNTS: accounts, _FLOOR: floors}
     if policies:
         sources[_POLICY] = policies
+    if broker_ca:
+        sources[_BROKER_CA] = broker_ca
 
     def readiness() -> Readiness:
         return Readiness(
@@ -163,13 +191,14 @@ def _reviews(settings: Settings, accounts: _Accounts, floors: _Floors, policies:
             role_policy_failures=policies.failures if policies else 0,
         )
 
-    def stop() -> None:
+    def stop_all() -> None:
+        stop()
         for source in sources.values():
             source.stop()
 
     return Reviews(
-        review=lambda body: review(body, accounts=accounts, settings=in_force()),
+        review=lambda body: review(body, accounts=accounts, settings=in_force(), look_ups=look_ups),
         readiness=readiness,
         gauges=gauges,
-        stop=stop,
+        stop=stop_all,
     )

@@ -27,6 +27,7 @@ from kube.errors import ConnectionConfigError
 from webhook import log
 from webhook.account_file import AccountFileError
 from webhook.app import create_app
+from webhook.broker_ca import BrokerCaError
 from webhook.listen import ListenError, listen, shown
 from webhook.reloaded_file import FileError
 from webhook.reviews import Reviews, prepare_reviews
@@ -62,6 +63,9 @@ def serve(settings: Settings, server: ServerSettings, environ: Mapping[str, str]
         start_reviews = prepare_reviews(settings, server, environ)
     except AccountFileError as exc:
         _log.critical("--service-accounts: %s", exc)
+        return exit_codes.USAGE
+    except BrokerCaError as exc:
+        _log.critical("--broker-ca-file: %s", exc)
         return exit_codes.USAGE
     except FileError as exc:
         _log.critical("--role-policy: %s", exc)

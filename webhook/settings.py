@@ -3,19 +3,32 @@
 Flags win over variables, variables over defaults. Nothing here reads the process; `cli.py` hands in the mapping.
 """
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from contract.environ import GCE_METADATA_HOST
+from contract.server import CA_CERT
+from secretenv.piggy import PIGGY_ANNOTATIONS
 from webhook import values
 from webhook.flags import SETTINGS, Setting
 from webhook.role_policy import RolePolicy
-from webhook.values import MissingRole, Mode, PullPolicy, Refresher, RefresherProgram, StsRegionalEndpoints
+from webhook.values import (
+    MissingRole,
+    Mode,
+    PullPolicy,
+    Refresher,
+    RefresherProgram,
+    SecretDelivery,
+    StsRegionalEndpoints,
+)
 
 # Kubernetes enables native sidecars by default from here on; an older kubelet runs one as an init container that
 # never ends, and the pod with it.
 NATIVE_SIDECAR_SINCE = (1, 29)
+# Kubernetes enables fileKeyRef by default from here on; an older kubelet starts the container without the variable.
+ENV_FILES_SINCE = (1, 35)
 # Without an API server, Kubernetes' skew rule has nothing to start from.
 OFFLINE_FLOOR = (1, 33)
 
@@ -32,6 +45,23 @@ class Resources:
     cpu_limit: str | None
     memory_request: str
     memory_limit: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretsSettings:
+    """How secrets are delivered where no annotation says otherwise."""
+
+    delivery: SecretDelivery
+    rotation_interval: int
+    """Seconds."""
+    memory_limit: str | None
+    """Of the injected container; None is no limit."""
+    broker_address: str
+    """"" where there is no broker."""
+    broker_ca: str
+    """PEM. Read from its file by whoever serves."""
+    piggy: Mapping[str, str] = field(repr=False)
+    """The variables of the webhook that piggy's users set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +96,17 @@ class Settings:
     missing_role: MissingRole
     role_policy: RolePolicy | None
     """None: any role may be used anywhere. Read from its file by whoever serves."""
+    secrets: SecretsSettings
 
     @property
     def has_native_sidecars(self) -> bool:
         """Whether every kubelet is known to run native sidecars."""
         return self.kubelet_version_floor is not None and self.kubelet_version_floor >= NATIVE_SIDECAR_SINCE
+
+    @property
+    def has_env_files(self) -> bool:
+        """Whether every kubelet is known to read env files."""
+        return self.kubelet_version_floor is not None and self.kubelet_version_floor >= ENV_FILES_SINCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +121,8 @@ class ServerSettings:
     service_accounts_file: str
     kubeconfig: str
     role_policy_file: str
+    broker_ca_file: str
+    """"" where there is no broker, or its CA is not known."""
     follows_kubelet_versions: bool
     """Whether the kubelet version floor is the cluster's to say, where there is an API server."""
     workers: int
@@ -172,6 +210,14 @@ def _settings(parsed: Mapping[str, Any], environ: Mapping[str, str]) -> Settings
         ),
         missing_role=parsed["missing-role"],
         role_policy=None,
+        secrets=SecretsSettings(
+            delivery=parsed["secret-delivery"],
+            rotation_interval=parsed["secret-rotation-interval"],
+            memory_limit=parsed["secrets-memory-limit"],
+            broker_address=parsed["broker-address"] or "",
+            broker_ca="",
+            piggy=_piggy_environ(environ),
+        ),
     )
 
 
@@ -185,6 +231,7 @@ def _server_settings(parsed: Mapping[str, Any]) -> ServerSettings:
         service_accounts_file=parsed["service-accounts"],
         kubeconfig=parsed["kubeconfig"],
         role_policy_file=parsed["role-policy"],
+        broker_ca_file=_broker_ca_file(parsed),
         follows_kubelet_versions=parsed["kubelet-version-floor"] is None,
         workers=parsed["workers"],
         threads=parsed["threads"],
@@ -194,6 +241,20 @@ def _server_settings(parsed: Mapping[str, Any]) -> ServerSettings:
         log_level=parsed["log-level"],
         log_json=parsed["json"],
     )
+
+
+def _piggy_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """What piggy's users set on its webhook."""
+    names = (row.environ for row in PIGGY_ANNOTATIONS)
+    return {name: environ[name] for name in names if name and environ.get(name)}
+
+
+def _broker_ca_file(parsed: Mapping[str, Any]) -> str:
+    """The broker's certificate is signed by the CA of ours, unless the operator says otherwise."""
+    if not parsed["broker-address"]:
+        return ""
+    serving = parsed["tls-cert-file"]
+    return parsed["broker-ca-file"] or (posixpath.join(posixpath.dirname(serving), CA_CERT) if serving else "")
 
 
 def _check_together(settings: Settings, server: ServerSettings) -> None:

@@ -4,6 +4,7 @@ Pure: pod and decision in, JSON Patch out. Verbs say the policy: `put` replaces 
 `put_if_absent` leaves the author's. A pod that already is as it should be gets no operation.
 """
 
+import itertools
 from typing import Any
 
 from webhook import parts, session_name
@@ -11,88 +12,128 @@ from webhook.amended import is_amended
 from webhook.decision import Injection
 from webhook.env import ContainerEnv, read_env
 from webhook.patch import Operation, add, append, remove_all, replace
-from webhook.pod import INJECTED_CONTAINERS, Container, ContainerList, Pod, application_containers, containers
-from webhook.put import put, put_env
+from webhook.pod import (
+    CONTAINER_LISTS,
+    Container,
+    ContainerList,
+    Pod,
+    application_containers,
+    containers,
+    is_injected,
+)
+from webhook.put import put_all, put_env
+from webhook.secrets.put import WantedSecrets, put_container, put_first_variables, restored_pod, secrets_of
+from webhook.secrets.restore import is_our_volume
 from webhook.settings import Settings
 
 
 def transform(pod: Pod, injection: Injection, settings: Settings) -> list[Operation]:
     """The operations that turn the pod into one with this injection; none if it already is.
 
-    Order matters: containers are changed at the index they came with before others are removed or inserted.
+    Order matters: containers are changed at the index they came with before others are removed or inserted, and so are
+    variables.
     """
     operations: list[Operation] = []
     name = _session_name(pod, injection, settings)
-    for which, index, container in application_containers(pod, injection.skip_containers):
-        path = f"/spec/{which}/{index}"
-        operations += _put_env(path, container, injection, settings, name)
-        operations += _put_mount(path, container, injection, settings)
+    authors = restored_pod(pod, injection.secrets)
     for which, index, container in application_containers(pod):
-        if container["name"] in injection.skip_containers:
-            operations += _take_back(f"/spec/{which}/{index}", container, settings)
-    init, ordinary = _wanted_containers(injection, settings)
+        path, skipped = f"/spec/{which}/{index}", container["name"] in injection.skip_containers
+        wanted = secrets_of(injection.secrets, container, skipped=skipped)
+        operations += put_container(path, container, containers(authors, which)[index], wanted)
+        operations += _put_env(path, container, injection, settings, name, skipped=skipped)
+        operations += put_first_variables(path, container, wanted, operations)
+        operations += _put_mounts(path, container, wanted, injection, settings, skipped=skipped)
+    init, ordinary = _wanted_containers(injection, settings, name)
     operations += _put_first(pod, "initContainers", init)
     operations += _put_last(pod, "containers", ordinary)
-    operations += _put_volume(pod, parts.token_volume(injection, settings))
+    operations += _put_volumes(pod, injection, settings)
     if init or ordinary:
         operations += _put_pull_secrets_if_absent(pod, settings)
     return operations
 
 
-def _wanted_containers(injection: Injection, settings: Settings) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    if injection.mode == "cluster":
+def _wanted_containers(
+    injection: Injection, settings: Settings, session_name: str
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    if not injection.has_container:
         return None, None
-    match injection.shape:
-        case "native":
-            return parts.native_sidecar(injection, settings), None
-        case "sidecar":
-            return parts.generate_container(injection, settings), parts.refresher_container(injection, settings)
-        case "init":
-            return parts.generate_container(injection, settings), None
+    if injection.shape == "native":
+        return parts.native_sidecar(injection, settings, session_name), None
+    init = parts.init_container(injection, settings, session_name)
+    if injection.shape == "init" or not (injection.google and injection.for_application):
+        return init, None
+    return init, parts.refresher_container(injection, settings)
 
 
 def _session_name(pod: Pod, injection: Injection, settings: Settings) -> str:
     """All containers' name: the one that an earlier review drew for one of them, or else this review's."""
-    if not injection.session_name_drawn:
-        return injection.session_name
+    identity = injection.web_identity
+    if identity is None or not identity.session_name_drawn:
+        return identity.session_name if identity else ""
     # Without our mount nothing in a container is an earlier review's: most pods are looked at no closer.
-    containers = (container for _, _, container in application_containers(pod) if _mounts_ours(container, settings))
-    drawn = (_drawn(container, read_env(container, settings.volume_name), injection) for container in containers)
-    return next((name for name in drawn if name), injection.session_name)
+    injected = (each for which in CONTAINER_LISTS for each in containers(pod, which) if is_injected(each))
+    everyone = itertools.chain((container for _, _, container in application_containers(pod)), injected)
+    mounting = (container for container in everyone if _mounts_ours(container, settings))
+    drawn = (_drawn(container, read_env(container, settings.volume_name)) for container in mounting)
+    return next((name for name in drawn if name), identity.session_name)
 
 
 def _mounts_ours(container: Container, settings: Settings) -> bool:
     return any(mount.get("name") == settings.volume_name for mount in container.get("volumeMounts") or ())
 
 
-def _drawn(container: Container, env: ContainerEnv, injection: Injection) -> str | None:
+def _drawn(container: Container, env: ContainerEnv) -> str | None:
     """The name that an earlier review drew for this container; the seed drew one for each."""
-    if not injection.session_name_drawn or not env.injected:
+    if not env.injected:
         return None
     earlier = [container["env"][index].get("value") for index in env.injected]
     return next((value for value in earlier if session_name.is_default(value)), None)
 
 
-def _put_env(path: str, container: Container, injection: Injection, settings: Settings, name: str) -> list[Operation]:
-    """The author's entries win; those of an earlier review are replaced where they stand."""
-    env = read_env(container, settings.volume_name, injection.volume_path)
-    return put_env(path, container, env, parts.application_env(injection, _drawn(container, env, injection) or name))
+def _put_env(
+    path: str, container: Container, injection: Injection, settings: Settings, name: str, *, skipped: bool
+) -> list[Operation]:
+    """The author's entries win; those of an earlier review are replaced where they stand.
+
+    A skipped container of a copied spec gives back what an earlier review gave it.
+    """
+    identity = injection.web_identity
+    if identity is None or not injection.for_application:
+        return []
+    if skipped:
+        return remove_all(f"{path}/env", read_env(container, settings.volume_name).injected)
+    env = read_env(container, settings.volume_name, identity.volume_path)
+    kept = _drawn(container, env) if identity.session_name_drawn else None
+    return put_env(path, container, env, parts.application_env(identity, kept or name))
 
 
-def _put_mount(path: str, container: Container, injection: Injection, settings: Settings) -> list[Operation]:
-    return put(f"{path}/volumeMounts", container.get("volumeMounts"), parts.application_mount(injection, settings))
+def _put_mounts(
+    path: str,
+    container: Container,
+    wanted: WantedSecrets | None,
+    injection: Injection,
+    settings: Settings,
+    *,
+    skipped: bool,
+) -> list[Operation]:
+    mounts = list(wanted.mounts) if wanted else []
+    if injection.web_identity and injection.for_application and not skipped:
+        mounts.insert(0, parts.application_mount(injection.web_identity, settings))
+
+    def is_ours(name: object) -> bool:
+        return is_our_volume(name) or (injection.for_application and name == settings.volume_name)
+
+    return put_all(f"{path}/volumeMounts", container.get("volumeMounts"), mounts, is_ours)
 
 
-def _take_back(path: str, container: Container, settings: Settings) -> list[Operation]:
-    """A skipped container of a copied spec gives back what an earlier review gave it."""
-    mounts = container.get("volumeMounts") or []
-    ours = [index for index, mount in enumerate(mounts) if mount.get("name") == settings.volume_name]
-    env = read_env(container, settings.volume_name).injected
-    return remove_all(f"{path}/env", env) + remove_all(f"{path}/volumeMounts", ours)
+def _put_volumes(pod: Pod, injection: Injection, settings: Settings) -> list[Operation]:
+    volumes = [parts.token_volume(injection.web_identity, settings)] if injection.web_identity else []
+    volumes += parts.secrets_volumes(injection)
 
+    def is_ours(name: object) -> bool:
+        return is_our_volume(name) or (injection.web_identity is not None and name == settings.volume_name)
 
-def _put_volume(pod: Pod, volume: dict[str, Any]) -> list[Operation]:
-    return put("/spec/volumes", pod["spec"].get("volumes"), volume)
+    return put_all("/spec/volumes", pod["spec"].get("volumes"), volumes, is_ours)
 
 
 def _put_first(pod: Pod, which: ContainerList, wanted: dict[str, Any] | None) -> list[Operation]:
@@ -120,7 +161,7 @@ def _put_last(pod: Pod, which: ContainerList, wanted: dict[str, Any] | None) -> 
 
 
 def _injected(present: list[Container]) -> list[int]:
-    return [index for index, container in enumerate(present) if container["name"] in INJECTED_CONTAINERS]
+    return [index for index, container in enumerate(present) if is_injected(container)]
 
 
 def _as_amended(pod: Pod, present: list[Container], wanted: dict[str, Any]) -> Container:

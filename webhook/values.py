@@ -14,6 +14,10 @@ RefresherProgram = Literal["launcher", "python"]
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 MissingRole = Literal["allow", "deny"]
 StsRegionalEndpoints = Literal["regional", "legacy"]
+SecretsSwitch = Literal["true", "arns", "false"]
+SecretDelivery = Literal["auto", "envfile", "launcher"]
+SecretIdentity = Literal["direct", "broker"]
+SecretUnresolved = Literal["fail", "keep"]
 
 # Partitions: aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-eusc, … Role names: IAM's CreateRole, 64 characters
 # after a path of printable ASCII; without the colon that IAM would take, as it means two ARNs in one value.
@@ -29,6 +33,7 @@ _SUFFIXES = {"m": Decimal("0.001"), "": Decimal(1)} | {
 }
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+ORIGIN = re.compile(rf"https://{DNS_SUBDOMAIN.pattern}(:[0-9]{{1,5}})?")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 VERSION = re.compile(r"v?([0-9]{1,3})\.([0-9]{1,3})([.+-].*)?")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -38,6 +43,9 @@ SESSION_NAME_PLACEHOLDERS = frozenset({"namespace", "serviceaccount", "cluster"}
 # The kubelet refuses less than ten minutes; a day is EKS's cap and ours.
 TOKEN_EXPIRATION_MIN = 600
 TOKEN_EXPIRATION_MAX = 86_400
+# Secrets Manager bills each look.
+ROTATION_INTERVAL_MIN = 30
+ROTATION_INTERVAL_MAX = 86_400
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -190,30 +198,63 @@ def boolean(text: str) -> bool:
 
 def mode(text: str) -> Mode:
     """Who issues the token."""
-    return _one_of(text, get_args(Mode))
+    return one_of(text, get_args(Mode))
 
 
 def refresher(text: str) -> Refresher:
     """What keeps the token fresh."""
-    return _one_of(text, get_args(Refresher))
+    return one_of(text, get_args(Refresher))
 
 
 def refresher_program(text: str) -> RefresherProgram:
     """What sleeps between refreshes."""
-    return _one_of(text, get_args(RefresherProgram))
+    return one_of(text, get_args(RefresherProgram))
 
 
 def pull_policy(text: str) -> PullPolicy:
     """Kubernetes' imagePullPolicy."""
-    return _one_of(text, get_args(PullPolicy))
+    return one_of(text, get_args(PullPolicy))
 
 
 def missing_role(text: str) -> MissingRole:
     """What happens to a labelled pod whose service account names no role."""
-    return _one_of(text, get_args(MissingRole))
+    return one_of(text, get_args(MissingRole))
 
 
-def _one_of(text: str, choices: tuple[Choice, ...]) -> Choice:
+def secrets_switch(text: str) -> SecretsSwitch:
+    """Whether our references are references."""
+    return one_of(text, get_args(SecretsSwitch))
+
+
+def secret_delivery(text: str) -> SecretDelivery:
+    """How variables reach a container."""
+    return one_of(text, get_args(SecretDelivery))
+
+
+def secret_identity(text: str) -> SecretIdentity:
+    """Who reads secrets."""
+    return one_of(text, get_args(SecretIdentity))
+
+
+def secret_unresolved(text: str) -> SecretUnresolved:
+    """What becomes of a reference that cannot be resolved."""
+    return one_of(text, get_args(SecretUnresolved))
+
+
+def rotation_interval(text: str) -> int:
+    """Seconds between two looks for new versions."""
+    return whole_number(text, ROTATION_INTERVAL_MIN, ROTATION_INTERVAL_MAX, "seconds")
+
+
+def origin(text: str) -> str:
+    """Where a server is reached over TLS, without a path."""
+    if not ORIGIN.fullmatch(text):
+        raise ValueError("expected https://HOST or https://HOST:PORT, for example https://broker.webhook.svc")
+    return text
+
+
+def one_of(text: str, choices: tuple[Choice, ...]) -> Choice:
+    """One of a closed set of words."""
     for choice in choices:
         if text == choice:
             return choice

@@ -73,8 +73,8 @@ def test_mutation_is_as_expected(case: GoldenCase) -> None:
 def test_the_server_says_the_same(case: GoldenCase) -> None:
     """Over HTTP and JSON Patch the pod, the warnings and the denial are the same."""
     accounts = OneAccount({} if case.old else case.annotations)
-    settings = case.settings
-    app = create_app(lambda body: review(body, accounts=accounts, settings=settings))
+    settings, look_ups = case.settings, case.look_ups
+    app = create_app(lambda body: review(body, accounts=accounts, settings=settings, look_ups=look_ups))
 
     body = json.dumps(case.review())
     response = app.test_client().post("/pods", data=body, content_type="application/json").get_json()["response"]
@@ -112,7 +112,8 @@ def test_cases_are_complete(case: GoldenCase) -> None:
     names = {path.name for path in case.folder.iterdir()}
 
     assert (case.folder / "pod.yaml").read_text().startswith("# ")
-    given = {"pod.yaml", "service-account.yaml", "old.yaml", "settings.yaml", "role-policy.yaml"}
-    assert names <= {*given, "expected.yaml", "denied.txt", WARNINGS}
+    given = {"pod.yaml", "service-account.yaml", "old.yaml"}
+    outside = {"settings.yaml", "role-policy.yaml", "environ.yaml", "config-maps.yaml", "images.yaml"}
+    assert names <= {*given, *outside, "expected.yaml", "denied.txt", WARNINGS}
     assert len(names & {"expected.yaml", "denied.txt"}) == 1
     assert len(names & {"service-account.yaml", "old.yaml"}) == 1

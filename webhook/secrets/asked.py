@@ -1,0 +1,135 @@
+"""What does the pod ask for, and how?
+
+Pure: annotations and settings in, one frozen `Asked` out. No annotation about secrets is read after this. A pod asks
+
+| by | for references | in variables |
+|---|---|---|
+| annotation `secrets: "true"` or `"arns"` | ours | of the pod, of ConfigMaps and of Secrets |
+| a source of piggy's, from the pod | piggy's | the same |
+| the label `enabled` alone | ours, and piggy's where the webhook has a source | of the pod |
+
+`secrets: "false"` switches ours off. A label must not bring a look-up to pods that use Secrets as they always did.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from contract import annotations as keys
+from contract.secrets import FILES_PATH
+from secretenv.piggy import PiggyConfig
+from secretenv.references import Syntax
+from webhook import pod as pods
+from webhook import values
+from webhook.decision import BAD_REQUEST
+from webhook.pod import Pod
+from webhook.precedence import Annotations
+from webhook.secrets.look_ups import Entrypoint
+from webhook.secrets.piggy import is_annotated, may_configure, read_piggy
+from webhook.secrets.refused import RefusedError
+from webhook.secrets.values import WantedRotation, entrypoint, is_file_name, rotation
+from webhook.settings import Settings
+from webhook.values import SecretDelivery, SecretIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the pod's author chose."""
+
+    syntax: Syntax
+    is_explicit: bool
+    """Whether what comes from ConfigMaps and Secrets is looked at too."""
+    warns_of_ours: bool
+    """Whether our references, where they are none, were not switched off by hand."""
+    delivery: SecretDelivery
+    identity: SecretIdentity
+    piggy: PiggyConfig | None
+    rotation: WantedRotation
+    rotation_interval: int
+    files: Mapping[str, str] = field(repr=False)
+    """By name, their texts."""
+    files_path: str
+    keeps_unresolved: bool
+    entrypoints: Mapping[str, Entrypoint]
+    """By container, those that the author wrote down."""
+    region: str | None
+    """Of the pod and the settings; a container may say another."""
+
+
+def may_ask(pod: Pod, settings: Settings) -> bool:
+    """Whether a pod without our label may ask for anything: cheap, and never wrongly no."""
+    return keys.SECRETS in pods.annotations(pod) or may_configure(pods.annotations(pod), settings.secrets.piggy)
+
+
+def read_asked(pod: Pod, gathered: Annotations, settings: Settings, *, is_labelled: bool) -> Asked | None:
+    """What the pod asks for; None where it asks for nothing. Raises `AnnotationError` and `RefusedError`."""
+    switch = gathered.value(keys.SECRETS, values.secrets_switch, None)
+    piggy = read_piggy(pods.annotations(pod), settings.secrets.piggy, gathered)
+    ours = switch in ("true", "arns") or (switch is None and is_labelled)
+    if not ours and piggy is None:
+        return None
+    default_identity: SecretIdentity = "broker" if piggy and piggy.address and not piggy.standalone else "direct"
+    unresolved = gathered.value(keys.SECRET_UNRESOLVED, values.secret_unresolved, None)
+    is_of_pod = piggy is not None and (is_annotated(pods.annotations(pod)) or not is_labelled)
+    return Asked(
+        syntax=Syntax(ours=ours, arns=switch == "arns", piggy=piggy.source if piggy else None),
+        is_explicit=switch in ("true", "arns") or is_of_pod,
+        warns_of_ours=switch is None and not ours,
+        delivery=gathered.value(keys.SECRET_DELIVERY, values.secret_delivery, settings.secrets.delivery),
+        identity=gathered.value(keys.SECRET_IDENTITY, values.secret_identity, default_identity),
+        piggy=piggy,
+        rotation=gathered.value(keys.SECRET_ROTATION, rotation, WantedRotation("none")),
+        rotation_interval=gathered.value(
+            keys.SECRET_ROTATION_INTERVAL, values.rotation_interval, settings.secrets.rotation_interval
+        ),
+        files=_files(gathered),
+        files_path=gathered.value(keys.SECRET_FILES_PATH, values.volume_path, FILES_PATH),
+        keeps_unresolved=unresolved == "keep" or (unresolved is None and piggy is not None and piggy.ignore_unresolved),
+        entrypoints=_entrypoints(pod, gathered),
+        region=_region(pod, gathered, piggy, settings),
+    )
+
+
+def _region(pod: Pod, gathered: Annotations, piggy: PiggyConfig | None, settings: Settings) -> str | None:
+    """The annotation of piggy's is about the secrets alone, so that ours wins over it only on the same pod."""
+    ours = gathered.value(keys.REGION, values.region, None)
+    of_piggy = piggy.region if piggy else ""
+    annotations = pods.annotations(pod)
+    if ours and (keys.REGION in annotations or keys.PIGGY_REGION not in annotations):
+        return ours
+    if not of_piggy:
+        return ours or settings.region
+    try:
+        return values.region(of_piggy)
+    except ValueError as exc:
+        raise RefusedError(
+            "bad_annotation",
+            f"{gathered.pod_place}, annotation {keys.PIGGY_REGION} or the webhook's variable AWS_REGION: {of_piggy!r} "
+            f"is not valid: {exc}",
+            BAD_REQUEST,
+        ) from exc
+
+
+def _files(gathered: Annotations) -> Mapping[str, str]:
+    names = gathered.named(keys.SECRET_FILE_PREFIX)
+    for name in names:
+        if not is_file_name(name):
+            raise RefusedError(
+                "bad_annotation",
+                f"{gathered.source(keys.SECRET_FILE_PREFIX + name)}: no file can be called so: expected a name of "
+                "A-Z a-z 0-9 _ . - that does not begin with ..",
+                BAD_REQUEST,
+            )
+    return {name: gathered.value(keys.SECRET_FILE_PREFIX + name, str, "") for name in names}
+
+
+def _entrypoints(pod: Pod, gathered: Annotations) -> Mapping[str, Entrypoint]:
+    found: dict[str, Entrypoint] = {}
+    names = gathered.named(keys.ENTRYPOINT_PREFIX)
+    present = {container["name"] for _, _, container in pods.application_containers(pod)} if names else set()
+    for name in names:
+        if name not in present:
+            gathered.warn(f"{keys.ENTRYPOINT_PREFIX}{name} names no container of the pod")
+        written = gathered.value(keys.ENTRYPOINT_PREFIX + name, entrypoint, None)
+        if written:
+            found[name] = written
+    return found

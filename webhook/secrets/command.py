@@ -1,0 +1,158 @@
+"""What does a container run, so that the launcher can put its variables in front?
+
+Pure but for the look-up that it is given. The container's own command, or what its image starts, in this order:
+annotation, look-up. Nobody's guess: where no one knows, the pod is refused.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contract import annotations as keys
+from contract import secrets
+from secretenv.plan import Delivery
+from webhook.pod import Pod, service_account_name
+from webhook.precedence import Annotations
+from webhook.secrets.asked import Asked
+from webhook.secrets.look_ups import Entrypoint, Entrypoints, ImageQuestion, NotFound
+from webhook.secrets.needs import ContainerNeeds
+from webhook.secrets.refused import RefusedError
+from webhook.secrets.restore import LAUNCHER
+from webhook.secrets.values import WantedRotation
+from webhook.secrets.variables import names_in
+from webhook.settings import Settings
+
+_ARCHITECTURE = "kubernetes.io/arch"
+_DIGEST = "@sha256:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launched:
+    """The container's command and args, as they stand in the pod."""
+
+    command: tuple[str, ...]
+    args: tuple[str, ...] | None
+    """None: the author's stay."""
+
+
+def launched(
+    one: ContainerNeeds,
+    delivery: Delivery,
+    pod: Pod,
+    asked: Asked,
+    settings: Settings,
+    gathered: Annotations,
+    entrypoints: Entrypoints,
+) -> Launched:
+    """The command that the launcher stands before. Raises `RefusedError`."""
+    _refuse_expansions(one, gathered)
+    start = "unix:" if delivery == "socket" else "file:"
+    file = secrets.SOCKET_FILE if delivery == "socket" else secrets.ENV_FILE
+    flags = [f"--from={start}{secrets.APPLICATION_PATH}/{file}", f"--timeout={settings.token_wait}"]
+    supervised = _supervised(one, asked.rotation)
+    before = (LAUNCHER, secrets.EXEC_COMMAND, *flags, *([f"--supervise={supervised}"] if supervised else []), "--")
+    command, args = one.container.get("command"), one.container.get("args")
+    if command:
+        return Launched(command=(*before, *command), args=None)
+    image = asked.entrypoints.get(one.name) or _looked_up(one, pod, asked, gathered, entrypoints)
+    entrypoint = tuple(map(unexpanded, image.entrypoint))
+    rest = tuple(args) if args else tuple(map(unexpanded, image.cmd))
+    if not entrypoint:
+        # Then the arguments are the command, and a command without arguments says so for good.
+        return Launched(command=(*before, *rest), args=())
+    return Launched(command=(*before, *entrypoint), args=None if args else rest)
+
+
+def unexpanded(text: str) -> str:
+    """Kubernetes expands $(NAME) in commands and variables, and reads $$ as $."""
+    return text.replace("$", "$$")
+
+
+def _supervised(one: ContainerNeeds, rotation: WantedRotation) -> str:
+    """What the launcher does when a secret has changed. An init container that ends has nothing to rotate."""
+    if one.which == "initContainers" and one.container.get("restartPolicy") != "Always":
+        return ""
+    return {"signal": f"signal:{rotation.signal}", "restart": "restart"}.get(rotation.kind, "")
+
+
+def _refuse_expansions(one: ContainerNeeds, gathered: Annotations) -> None:
+    """The kubelet expands $(NAME) before the launcher runs: it would put the reference's text there."""
+    for what, text in _expanded_texts(one.container):
+        for name in names_in(text):
+            if name in one.templates:
+                raise RefusedError(
+                    "expansion",
+                    f"{gathered.pod_place}: container {one.name!r}: {what} contains $({name}), whose value the "
+                    f"launcher sets only later: let the application read the variable {name}, write ${{…}} into a "
+                    f"variable, or set {keys.SECRET_DELIVERY} to envfile, which needs kubelets of 1.35 and variables "
+                    "that come from no Secret",
+                )
+
+
+def _expanded_texts(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from (("command", text) for text in container.get("command") or ())
+    yield from (("args", text) for text in container.get("args") or ())
+    for entry in container.get("env") or ():
+        yield f"variable {entry.get('name')}", entry.get("value") or ""
+
+
+def _looked_up(
+    one: ContainerNeeds, pod: Pod, asked: Asked, gathered: Annotations, entrypoints: Entrypoints
+) -> Entrypoint:
+    image = str(one.container.get("image") or "")
+    pull_secrets = [secret.get("name") for secret in pod["spec"].get("imagePullSecrets") or ()]
+    of_piggy = (asked.piggy.image_pull_secret, asked.piggy.image_pull_secret_namespace) if asked.piggy else ("", "")
+    found = entrypoints.look_up(
+        ImageQuestion(
+            container=one.name,
+            image=image,
+            pull_policy=one.container.get("imagePullPolicy"),
+            pull_secrets=tuple(name for name in (*pull_secrets, of_piggy[0]) if name),
+            pull_secret_namespace=of_piggy[1] or gathered.namespace,
+            service_account=service_account_name(pod),
+            namespace=gathered.namespace,
+            architecture=_architecture(pod["spec"]),
+        )
+    )
+    if isinstance(found, NotFound):
+        raise _unknown(one, image, found.message, gathered)
+    if not (found.entrypoint or found.cmd or one.container.get("args")):
+        raise _unknown(one, image, "the image has neither ENTRYPOINT nor CMD", gathered)
+    if _DIGEST not in image:
+        gathered.warn(
+            f"container {one.name}: its command is that of its image as it is now; if the tag is pushed anew, make the "
+            "pod anew"
+        )
+    return found
+
+
+def _unknown(one: ContainerNeeds, image: str, why: str, gathered: Annotations) -> RefusedError:
+    return RefusedError(
+        "no_entrypoint",
+        f"{gathered.pod_place}: container {one.name!r} has no command, and the entrypoint of its image {image!r} is "
+        f"not known: {why}: write command: into the container, or the annotation {keys.ENTRYPOINT_PREFIX}{one.name} "
+        f"(kubectl token-injector entrypoint prints it), or give the pod an imagePullSecret; or set "
+        f"{keys.SECRET_DELIVERY} to envfile, which needs none (kubelets of 1.35), or name the container in "
+        f"{keys.SKIP_CONTAINERS}",
+    )
+
+
+def _architecture(spec: Mapping[str, Any]) -> str | None:
+    """The one on which every node that the pod accepts is."""
+    selected = (spec.get("nodeSelector") or {}).get(_ARCHITECTURE)
+    if selected:
+        return str(selected)
+    affinity = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ) or {}
+    terms = affinity.get("nodeSelectorTerms") or ()
+    found = {_required(term) for term in terms}
+    return found.pop() if len(found) == 1 else None
+
+
+def _required(term: Mapping[str, Any]) -> str | None:
+    for expression in term.get("matchExpressions") or ():
+        if expression.get("key") == _ARCHITECTURE and expression.get("operator") == "In":
+            accepted = expression.get("values") or []
+            return str(accepted[0]) if len(accepted) == 1 else None
+    return None

@@ -1,0 +1,179 @@
+"""How do the pod's secrets get into its containers, or why can they not?
+
+Pure but for the look-up of entrypoints that it is given. What the pod needs and what its author asked for in, one
+frozen `SecretsInjection` out; nothing about secrets is decided after this.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contract import annotations as keys
+from contract import secrets
+from secretenv.plan import ContainerPlan, Copied, Delivery, FilePlan, Plan, Variable
+from webhook.decision import ContainerSecrets, SecretsInjection, Shape, WebIdentity
+from webhook.env import Entry
+from webhook.pod import Pod
+from webhook.precedence import Annotations
+from webhook.secrets.asked import Asked
+from webhook.secrets.command import launched
+from webhook.secrets.delivery import choose_delivery
+from webhook.secrets.identity import choose_reader
+from webhook.secrets.look_ups import Entrypoints
+from webhook.secrets.needs import ContainerNeeds, Needs
+from webhook.secrets.refused import RefusedError
+from webhook.settings import Settings
+
+# Kubernetes' limit for a volume's name.
+_LONGEST_NAME = 63
+_HASH_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copies:
+    """Entries for the injected container, and what they are in the application's."""
+
+    env: tuple[Entry, ...] = ()
+    env_from: tuple[Mapping[str, Any], ...] = ()
+    copied: tuple[Copied, ...] = ()
+
+
+def decide_secrets(
+    pod: Pod,
+    needs: Needs,
+    asked: Asked,
+    identity: WebIdentity | None,
+    shape: Shape,
+    settings: Settings,
+    gathered: Annotations,
+    entrypoints: Entrypoints,
+) -> SecretsInjection | None:
+    """The injection; None where there is nothing to deliver after all. Raises `RefusedError`."""
+    chosen = [(one, choose_delivery(one, asked, shape, settings, gathered)) for one in needs.containers]
+    served = [(one, delivery) for one, delivery in chosen if delivery is not None]
+    if not served and not needs.files:
+        return None
+    _refuse_rotation(pod, asked, shape, gathered)
+    if settings.refresher_program == "python":
+        raise RefusedError(
+            "no_launcher",
+            f"{gathered.pod_place}: its secrets are delivered by the launcher, and the webhook was started with "
+            "--refresher-program=python: ask its operator for --refresher-program=launcher",
+        )
+    reader = choose_reader(needs, asked, identity, settings, gathered)
+    plans, containers, copies = [], [], []
+    for index, (one, delivery) in enumerate(served):
+        copy = _copies(one, index) if delivery == "env" else _Copies()
+        copies.append(copy)
+        plans.append(_container_plan(one, delivery, copy))
+        containers.append(_container(one, delivery, pod, asked, settings, gathered, entrypoints))
+    has_token = identity is not None and identity.mode == "google" and reader.own is None
+    return SecretsInjection(
+        plan=Plan(
+            syntax=asked.syntax,
+            containers=tuple(plans),
+            files=tuple(FilePlan(name=name, text=text) for name, text in asked.files.items()),
+            files_directory=f"{secrets.INJECTOR_PATH}/{secrets.FILES_VOLUME}" if asked.files else "",
+            broker=reader.broker,
+            awaits_token=has_token,
+            keeps_unresolved=asked.keeps_unresolved,
+            rotation=asked.rotation.kind,
+            rotation_interval=asked.rotation_interval,
+            initial_delay=asked.piggy.initial_delay if asked.piggy else 0.0,
+            attempts=asked.piggy.attempts if asked.piggy else 0,
+        ),
+        containers=tuple(containers),
+        region=reader.region,
+        own_identity=reader.own,
+        copied_env=tuple(entry for copy in copies for entry in copy.env),
+        copied_env_from=tuple(source for copy in copies for source in copy.env_from),
+        files_path=asked.files_path if asked.files else "",
+    )
+
+
+def volume_of(container: str) -> str:
+    """The name of a container's volume; a hash where the container's own is too long."""
+    name = secrets.VOLUME_PREFIX + container
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return secrets.VOLUME_PREFIX + hashlib.sha256(container.encode()).hexdigest()[:_HASH_DIGITS]
+
+
+def _container_plan(one: ContainerNeeds, delivery: Delivery, copies: _Copies) -> ContainerPlan:
+    texts = one.environment.known
+    return ContainerPlan(
+        name=one.name,
+        delivery=delivery,
+        directory=f"{secrets.INJECTOR_PATH}/{volume_of(one.name)}",
+        variables=tuple(Variable(name=name, text=texts[name].text) for name in one.templates),
+        copied=copies.copied,
+        own_environment=delivery == "socket" and bool(one.hidden),
+    )
+
+
+def _container(
+    one: ContainerNeeds,
+    delivery: Delivery,
+    pod: Pod,
+    asked: Asked,
+    settings: Settings,
+    gathered: Annotations,
+    entrypoints: Entrypoints,
+) -> ContainerSecrets:
+    if delivery == "envfile":
+        return ContainerSecrets(
+            name=one.name, delivery=delivery, volume=volume_of(one.name), variables=tuple(one.templates)
+        )
+    start = launched(one, delivery, pod, asked, settings, gathered, entrypoints)
+    return ContainerSecrets(
+        name=one.name,
+        delivery=delivery,
+        volume=volume_of(one.name),
+        variables=(),
+        command=start.command,
+        args=start.args,
+    )
+
+
+def _copies(one: ContainerNeeds, index: int) -> _Copies:
+    """What comes from Secrets, under names that no two containers share.
+
+    A variable that the author set beside a whole Secret wins over the Secret's key: an empty one stands for it here.
+    """
+    before = f"{secrets.COPIED_PREFIX}{index}_"
+    single = [hidden for hidden in one.hidden if not hidden.whole]
+    whole = [hidden for hidden in one.hidden if hidden.whole]
+    set_by_author = dict.fromkeys(_names_set(one)) if whole else {}
+    names = {hidden.name for hidden in single}
+    empty = [{"name": before + name, "value": ""} for name in set_by_author if name not in names]
+    return _Copies(
+        env=(*({"name": before + hidden.name, **hidden.source} for hidden in single), *empty),
+        env_from=tuple({"prefix": before + hidden.name, **hidden.source} for hidden in whole),
+        copied=tuple(
+            Copied(name=hidden.name, environ=before + hidden.name, whole=hidden.whole) for hidden in (*single, *whole)
+        ),
+    )
+
+
+def _names_set(one: ContainerNeeds) -> Iterator[str]:
+    return (str(entry.get("name")) for entry in one.container.get("env") or ())
+
+
+def _refuse_rotation(pod: Pod, asked: Asked, shape: Shape, gathered: Annotations) -> None:
+    kind, place = asked.rotation.kind, gathered.source(keys.SECRET_ROTATION)
+    if kind == "none":
+        return
+    if shape != "native":
+        raise RefusedError(
+            "rotation",
+            f"{place}: {kind!r} needs a native sidecar that stays with the application, and there is none here: "
+            f"kubelets of 1.29 or newer have them, where {keys.REFRESHER} is auto or native; else set "
+            f"{keys.SECRET_ROTATION} to none",
+        )
+    if kind == "restart" and pod["spec"].get("restartPolicy") == "Never":
+        raise RefusedError(
+            "rotation",
+            f"{place}: 'restart' ends a container so that the kubelet starts it again, and spec.restartPolicy is "
+            f"Never: set it to OnFailure or Always, or {keys.SECRET_ROTATION} to none or file",
+        )

@@ -1,0 +1,157 @@
+"""Which of the pod's containers needs which secrets?
+
+Pure but for the ConfigMaps that it is given; those of pods that ask for it are read, each once. A pod in which nothing
+refers to anything needs none: it is left as it would be without secrets.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contract import annotations as keys
+from contract.secrets import MARKERS
+from secretenv.references import ReferenceError, Syntax, Template, parse  # noqa: A004 - the field's word
+from webhook import values
+from webhook.decision import BAD_REQUEST, UNAVAILABLE
+from webhook.pod import Container, ContainerList, Pod, application_containers
+from webhook.precedence import Annotations
+from webhook.secrets.asked import Asked
+from webhook.secrets.look_ups import ConfigMaps, LookUpUnavailableError
+from webhook.secrets.refused import RefusedError
+from webhook.secrets.restore import PIGGY_CONTAINER, restore
+from webhook.secrets.variables import ConfigMapData, Environment, Hidden, config_maps_named, read_environment
+
+_NOBODY: frozenset[str] = frozenset()
+_OURS = Syntax(ours=True, arns=False, piggy=None)
+_PIGGY = "piggy:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerNeeds:
+    """A container's references."""
+
+    which: ContainerList
+    container: Container
+    """As its author wrote it."""
+    environment: Environment
+    templates: Mapping[str, Template]
+    """By variable, those that refer to something."""
+
+    @property
+    def name(self) -> str:
+        """The container's."""
+        return str(self.container["name"])
+
+    @property
+    def hidden(self) -> tuple[Hidden, ...]:
+        """Entries that may refer to something: nobody here knows."""
+        return self.environment.hidden
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """A pod's references: of containers, in their order, and of files."""
+
+    containers: tuple[ContainerNeeds, ...]
+    files: Mapping[str, Template]
+
+
+def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps: ConfigMaps) -> Needs | None:
+    """What the pod needs; None: nothing. Raises `RefusedError` and `AnnotationError`."""
+    restored = restore(pod, undo_piggy=asked is not None and asked.syntax.piggy is not None)
+    if restored.lost:
+        container, variable = restored.lost[0]
+        raise RefusedError(
+            "bad_reference",
+            f"{gathered.pod_place}: container {container!r}, variable {variable}: it was copied from a pod that was "
+            "injected, and what it refers to is no longer there: write the reference itself as the variable's value",
+            BAD_REQUEST,
+        )
+    if asked is None:
+        return None
+    marked = any(_is_marked(container) for _, _, container in application_containers(restored.pod))
+    if not (marked or asked.is_explicit or asked.files):
+        return None
+    skipped = gathered.value(keys.SKIP_CONTAINERS, values.container_names, _NOBODY) | {PIGGY_CONTAINER}
+    containers = [(which, each) for which, _, each in application_containers(restored.pod, skipped)]
+    data = _config_map_data([each for _, each in containers], gathered, config_maps) if asked.is_explicit else None
+    needs = [_container_needs(which, each, data, asked, gathered) for which, each in containers]
+    files = {name: _file_template(name, text, asked, gathered) for name, text in asked.files.items()}
+    found = tuple(one for one in needs if one.templates or one.hidden)
+    return Needs(containers=found, files=files) if found or files else None
+
+
+def _is_marked(container: Container) -> bool:
+    """Whether a value may be a reference; most have no colon."""
+    for entry in container.get("env") or ():
+        value = entry.get("value")
+        if isinstance(value, str) and ":" in value and any(marker in value for marker in MARKERS):
+            return True
+    return False
+
+
+def _config_map_data(containers: list[Container], gathered: Annotations, config_maps: ConfigMaps) -> ConfigMapData:
+    names = dict.fromkeys(name for container in containers for name in config_maps_named(container))
+    try:
+        return {name: config_maps.data(gathered.namespace, name) for name in names}
+    except LookUpUnavailableError as exc:
+        raise RefusedError("unavailable", str(exc), UNAVAILABLE) from exc
+
+
+def _container_needs(
+    which: ContainerList, container: Container, data: ConfigMapData | None, asked: Asked, gathered: Annotations
+) -> ContainerNeeds:
+    environment = read_environment(container, data)
+    place = f"{gathered.pod_place}: container {container['name']!r}, variable "
+    templates = {}
+    for name, known in environment.known.items():
+        if ":" not in known.text:
+            continue
+        template = _parsed(known.text, asked.syntax, f"{place}{name}")
+        if template is not None:
+            templates[name] = template
+            if known.unexpanded:
+                raise RefusedError(
+                    "expansion",
+                    f"{place}{name}: the reference contains $({known.unexpanded[0]}), which is known only when the "
+                    "container runs: write its value, or a ${…} of its own",
+                )
+        else:
+            _warn_if_alike(f"container {container['name']}: variable {name}", known.text, asked, gathered)
+    return ContainerNeeds(which=which, container=container, environment=environment, templates=templates)
+
+
+def _warn_if_alike(what: str, text: str, asked: Asked, gathered: Annotations) -> None:
+    """A text that would be a reference in a pod that asks for it; never with the text, which may be a secret."""
+    if asked.syntax.piggy is None and text.startswith(_PIGGY):
+        gathered.warn(f"{what} begins with piggy: and stays so: no annotation piggysec.com/* says where to look it up")
+    elif asked.warns_of_ours and _is_ours(text):
+        gathered.warn(f"{what} looks like a reference and stays so: set the annotation {keys.SECRETS} to true")
+
+
+def _is_ours(text: str) -> bool:
+    try:
+        template = parse(text, _OURS)
+    except ReferenceError:
+        return True
+    return template is not None and bool(template.references)
+
+
+def _parsed(text: str, syntax: Syntax, place: str) -> Template | None:
+    try:
+        template = parse(text, syntax)
+    except ReferenceError as exc:
+        raise RefusedError("bad_reference", f"{place}: the reference is malformed: {exc}", BAD_REQUEST) from exc
+    return template if template is not None and template.references else None
+
+
+def _file_template(name: str, text: str, asked: Asked, gathered: Annotations) -> Template:
+    place = f"{gathered.pod_place}, annotation {keys.SECRET_FILE_PREFIX}{name}"
+    template = _parsed(text, asked.syntax, place)
+    if template is None:
+        raise RefusedError(
+            "bad_reference",
+            f"{place}: it refers to nothing: expected a reference, for example sm://prod/db#user, or a text with "
+            "${…} in it",
+            BAD_REQUEST,
+        )
+    return template

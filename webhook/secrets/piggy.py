@@ -1,0 +1,38 @@
+"""What does the pod's author want of piggy, and which of its words work here?
+
+Pure: `secretenv.piggy` reads; its errors become denials and its warnings admission warnings.
+"""
+
+from collections.abc import Mapping
+
+from contract.annotations import PIGGY_PREFIX
+from secretenv.piggy import PiggyConfig, PiggyError, read
+from webhook.decision import BAD_REQUEST
+from webhook.precedence import Annotations
+from webhook.secrets.refused import RefusedError
+
+# Variables of the webhook by which a pod without annotations has a source.
+_SOURCES = ("AWS_SECRET_NAME", "AWS_SSM_PARAMETER_PATH", "PIGGY_ADDRESS", "STANDALONE")
+
+
+def is_annotated(annotations: Mapping[str, str]) -> bool:
+    """Whether the pod's author wrote any word of piggy's."""
+    return any(key.startswith(PIGGY_PREFIX) for key in annotations)
+
+
+def may_configure(annotations: Mapping[str, str], environ: Mapping[str, str]) -> bool:
+    """Whether `read_piggy` could find a source: cheap, and never wrongly no."""
+    return is_annotated(annotations) or any(name in environ for name in _SOURCES)
+
+
+def read_piggy(annotations: Mapping[str, str], environ: Mapping[str, str], gathered: Annotations) -> PiggyConfig | None:
+    """What is wanted; None where nothing names a source. Raises `RefusedError`."""
+    if not may_configure(annotations, environ):
+        return None
+    try:
+        found = read(annotations, environ, namespace=gathered.namespace, service_account=gathered.account_name)
+    except PiggyError as exc:
+        raise RefusedError("bad_annotation", f"{gathered.pod_place}: {exc}", BAD_REQUEST) from exc
+    for warning in found.warnings:
+        gathered.warn(warning)
+    return found if found.source else None

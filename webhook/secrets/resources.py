@@ -1,0 +1,52 @@
+"""How much does the injected container need where it delivers secrets?
+
+Pure. botocore needs more memory than a token does: a limit below that would end the container, whoever wrote it for
+piggy's program.
+"""
+
+from webhook import values
+from webhook.decision import BAD_REQUEST
+from webhook.precedence import Annotations
+from webhook.secrets.asked import Asked
+from webhook.secrets.refused import RefusedError
+from webhook.settings import Resources, Settings
+
+
+def secrets_resources(asked: Asked, settings: Settings, gathered: Annotations) -> Resources:
+    """What holds where no annotation of ours says otherwise. Raises `RefusedError`."""
+    default = settings.resources
+    limit = _larger(default.memory_limit, settings.secrets.memory_limit)
+    if asked.piggy is None:
+        return Resources(
+            cpu_request=default.cpu_request,
+            cpu_limit=default.cpu_limit,
+            memory_request=default.memory_request,
+            memory_limit=limit,
+        )
+    wanted = asked.piggy.resources
+    return Resources(
+        cpu_request=_quantity("cpu-request", wanted.cpu_request, gathered) or default.cpu_request,
+        cpu_limit=_quantity("cpu-limit", wanted.cpu_limit, gathered) or default.cpu_limit,
+        memory_request=_quantity("memory-request", wanted.memory_request, gathered) or default.memory_request,
+        memory_limit=_larger(_quantity("memory-limit", wanted.memory_limit, gathered), limit) if wanted.memory_limit
+        else limit,
+    )  # fmt: skip
+
+
+def _larger(one: str | None, other: str | None) -> str | None:
+    """None is no limit, and the largest."""
+    if one is None or other is None:
+        return None
+    return max(one, other, key=values.amount)
+
+
+def _quantity(name: str, text: str | None, gathered: Annotations) -> str | None:
+    try:
+        return None if text is None else values.quantity(text)
+    except ValueError as exc:
+        raise RefusedError(
+            "bad_annotation",
+            f"{gathered.pod_place}: piggy-env-resource-{name}, of an annotation or of the webhook's environment: "
+            f"{text!r} is not valid: {exc}",
+            BAD_REQUEST,
+        ) from exc

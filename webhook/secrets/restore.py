@@ -1,0 +1,117 @@
+"""What did the pod's author write, before a review changed it?
+
+Pure. A pod can come back to the webhook, and a spec copied from a running pod carries what a review made of it. The
+references stand in the plan of the injected container, the command behind the launcher's `--`: both are put back, and
+the decision is made anew. What piggy's webhook made of a command is undone in the same way.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contract import secrets
+from secretenv import plan
+from webhook.pod import CONTAINER_LISTS, Container, Pod, containers, is_injected
+
+LAUNCHER = f"{secrets.APPLICATION_PATH}/{secrets.LAUNCHER_FILE}"
+# What piggy's webhook leaves in a pod.
+PIGGY_COMMAND = ["/piggy/piggy-env"]
+PIGGY_CONTAINER = "install-piggy-env"
+_OUR_VOLUMES = frozenset({secrets.STATE_VOLUME, secrets.FILES_VOLUME, secrets.BROKER_TOKEN_VOLUME})
+_END_OF_FLAGS = "--"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The pod as its author wrote it."""
+
+    pod: Pod
+    lost: tuple[tuple[str, str], ...] = ()
+    """Containers and variables whose text no plan has any more."""
+
+
+def is_our_volume(name: object) -> bool:
+    """Whether a review of ours gave the volume its name."""
+    return isinstance(name, str) and (name in _OUR_VOLUMES or name.startswith(secrets.VOLUME_PREFIX))
+
+
+def restore(pod: Pod, *, undo_piggy: bool) -> Restored:
+    """The pod without what a review did to env and commands; containers, volumes and mounts of ours are still there.
+
+    The lists have their lengths and their order: an index means the same in both pods.
+    """
+    spec = pod["spec"]
+    changed = any(is_our_volume(volume.get("name")) for volume in spec.get("volumes") or ())
+    texts = _texts(pod) if changed else {}
+    lost: list[tuple[str, str]] = []
+    lists = {}
+    for which in CONTAINER_LISTS:
+        present = containers(pod, which)
+        restored = [_container(each, texts, lost, changed=changed, undo_piggy=undo_piggy) for each in present]
+        if any(after is not before for after, before in zip(restored, present, strict=True)):
+            lists[which] = restored
+    return Restored({**pod, "spec": {**spec, **lists}} if lists else pod, tuple(lost))
+
+
+def _texts(pod: Pod) -> Mapping[tuple[str, str], str]:
+    """What the variables of the containers said, by container and variable."""
+    found: dict[tuple[str, str], str] = {}
+    for container in containers(pod, "initContainers"):
+        if is_injected(container):
+            for entry in container.get("env") or ():
+                if entry.get("name") == secrets.PLAN:
+                    found |= _planned(entry.get("value"))
+    return found
+
+
+def _planned(text: object) -> dict[tuple[str, str], str]:
+    try:
+        # Written for the kubelet, which reads $$ as $.
+        earlier = plan.from_json(str(text).replace("$$", "$"))
+    except plan.PlanError:
+        return {}
+    return {(one.name, variable.name): variable.text for one in earlier.containers for variable in one.variables}
+
+
+def _container(
+    container: Container,
+    texts: Mapping[tuple[str, str], str],
+    lost: list[tuple[str, str]],
+    *,
+    changed: bool,
+    undo_piggy: bool,
+) -> Container:
+    if is_injected(container):
+        return container
+    restored: dict[str, Any] = _command(container, undo_piggy=undo_piggy)
+    entries = (container.get("env") or []) if changed else []
+    ours = [index for index, entry in enumerate(entries) if _is_our_file(entry)]
+    if ours:
+        env = list(entries)
+        for index in ours:
+            text = texts.get((container["name"], entries[index]["name"]))
+            if text is None:
+                lost.append((container["name"], str(entries[index]["name"])))
+            else:
+                # Kubernetes would expand what the plan has expanded already.
+                env[index] = {"name": entries[index]["name"], "value": text.replace("$(", "$$(")}
+        restored["env"] = env
+    if not restored:
+        return container
+    return {key: value for key, value in {**container, **restored}.items() if value is not None}
+
+
+def _is_our_file(entry: Mapping[str, Any]) -> bool:
+    reference = (entry.get("valueFrom") or {}).get("fileKeyRef")
+    return isinstance(reference, Mapping) and is_our_volume(reference.get("volumeName"))
+
+
+def _command(container: Container, *, undo_piggy: bool) -> dict[str, Any]:
+    command = container.get("command") or []
+    if command[:1] == [LAUNCHER] and _END_OF_FLAGS in command:
+        return {"command": command[command.index(_END_OF_FLAGS) + 1 :] or None}
+    if undo_piggy and command == PIGGY_COMMAND:
+        args = container.get("args") or []
+        start = args.index(_END_OF_FLAGS) + 1 if _END_OF_FLAGS in args else 0
+        return {"command": args[start:] or None, "args": None}
+    return {}

@@ -1,0 +1,161 @@
+"""What will a container's environment hold, as far as it can be known before the pod runs?
+
+Pure. Kubernetes' order: envFrom first, then env, of two with one name the later holds; $(NAME) in a `value` means a
+variable that stands before it. What comes from a Secret is known to nobody here.
+Source: makeEnvironmentVariables in Kubernetes' pkg/kubelet/kubelet_pods.go.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from webhook.pod import Container
+from webhook.secrets.look_ups import Missing
+
+ConfigMapData = Mapping[str, Mapping[str, str] | Missing]
+"""By name, those of the pod's namespace that were asked for."""
+
+_EXPANSION = re.compile(r"\$\$|\$\(([^()]*)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A variable whose text stands in the pod or in a ConfigMap."""
+
+    text: str = field(repr=False)
+    """As the process will see it, but for `unexpanded`; `$$` stays as it was written."""
+    index: int | None
+    """Where it stands in env; None: it comes with envFrom."""
+    unexpanded: tuple[str, ...] = ()
+    """The names in it that are known only when the container runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hidden:
+    """An entry of env or envFrom whose texts only the kubelet will know."""
+
+    name: str
+    """The variable's; of a whole Secret, the prefix of all of them."""
+    source: Mapping[str, Any]
+    """What stands in the pod beside the name or prefix."""
+    whole: bool
+    kind: Literal["Secret", "ConfigMap"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A container's variables."""
+
+    known: Mapping[str, Known]
+    hidden: tuple[Hidden, ...]
+
+
+def config_maps_named(container: Container) -> Iterator[str]:
+    """The ConfigMaps from which the container takes variables."""
+    for source in container.get("envFrom") or ():
+        yield from _name(source.get("configMapRef"))
+    for entry in container.get("env") or ():
+        yield from _name((entry.get("valueFrom") or {}).get("configMapKeyRef"))
+
+
+def read_environment(container: Container, config_maps: ConfigMapData | None) -> Environment:
+    """The container's variables. Without `config_maps` nobody looks at what comes from ConfigMaps and Secrets."""
+    reading = _Reading(config_maps)
+    for source in container.get("envFrom") or ():
+        reading.take_all(source)
+    for index, entry in enumerate(container.get("env") or ()):
+        reading.take(index, entry)
+    return Environment(known=reading.known, hidden=tuple(reading.hidden.values()))
+
+
+def names_in(text: str) -> Iterator[str]:
+    """The names that Kubernetes would look for in a command, an argument or a value."""
+    return (found[1] for found in _EXPANSION.finditer(text) if found[1] is not None)
+
+
+class _Reading:
+    """The state while the entries are read in their order."""
+
+    def __init__(self, config_maps: ConfigMapData | None) -> None:
+        self._config_maps = config_maps
+        self.known: dict[str, Known] = {}
+        self.hidden: dict[str, Hidden] = {}
+        self._later: set[str] = set()
+        """Names with a value that is known only when the container runs."""
+        self._anything_later = False
+        """Whether a whole object may hold any name."""
+
+    def take_all(self, source: Mapping[str, Any]) -> None:
+        """One source of envFrom."""
+        prefix = source.get("prefix") or ""
+        for name in _name(source.get("secretRef")):
+            self._hide_all(prefix, source, name, "Secret")
+        for name in _name(source.get("configMapRef")):
+            data = self._config_maps.get(name, "absent") if self._config_maps is not None else "forbidden"
+            if data == "forbidden":
+                self._hide_all(prefix, source, name, "ConfigMap")
+            elif data != "absent":
+                self.known |= {prefix + key: Known(text, None) for key, text in data.items()}
+
+    def take(self, index: int, entry: Mapping[str, Any]) -> None:
+        """One entry of env, which replaces what had its name before."""
+        name, origin = entry.get("name") or "", entry.get("valueFrom")
+        text = self._expanded(entry.get("value") or "", index) if not origin else self._from_config_map(origin, index)
+        self.hidden.pop(name, None)
+        self._later.discard(name)
+        if text is not None:
+            self.known[name] = text
+            return
+        self.known.pop(name, None)
+        self._later.add(name)
+        kinds: dict[str, Literal["Secret", "ConfigMap"]] = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
+        kind = next((kind for key, kind in kinds.items() if (origin or {}).get(key)), None)
+        if kind and self._config_maps is not None and not self._is_absent(origin or {}):
+            self.hidden[name] = Hidden(name=name, source={"valueFrom": origin}, whole=False, kind=kind)
+
+    def _hide_all(
+        self, prefix: str, source: Mapping[str, Any], name: str, kind: Literal["Secret", "ConfigMap"]
+    ) -> None:
+        self._anything_later = True
+        if self._config_maps is not None:
+            rest = {key: value for key, value in source.items() if key != "prefix"}
+            # No variable's name has a blank: the key is nobody else's.
+            self.hidden[f"{prefix} {kind} {name}"] = Hidden(name=prefix, source=rest, whole=True, kind=kind)
+
+    def _from_config_map(self, origin: Mapping[str, Any], index: int) -> Known | None:
+        for name in _name(origin.get("configMapKeyRef")):
+            data = (self._config_maps or {}).get(name, "absent")
+            text = data.get(origin["configMapKeyRef"].get("key")) if isinstance(data, Mapping) else None
+            return None if text is None else Known(text, index)
+        return None
+
+    def _is_absent(self, origin: Mapping[str, Any]) -> bool:
+        """Whether it comes from a ConfigMap that was read and has no such key: the kubelet's matter."""
+        return any((self._config_maps or {}).get(name) != "forbidden" for name in _name(origin.get("configMapKeyRef")))
+
+    def _expanded(self, text: str, index: int) -> Known:
+        if "$(" not in text:
+            return Known(text, index)
+        unexpanded: list[str] = []
+
+        def replaced(found: re.Match[str]) -> str:
+            name = found[1]
+            if name is None:
+                # $$(NAME) is $(NAME); any other $$ is left to who reads the text.
+                return "$" if text[found.end() : found.end() + 1] == "(" else found[0]
+            known = self.known.get(name)
+            if known is not None and not known.unexpanded:
+                return known.text
+            if known is not None or name in self._later or self._anything_later:
+                unexpanded.append(name)
+            return found[0]
+
+        return Known(_EXPANSION.sub(replaced, text), index, tuple(unexpanded))
+
+
+def _name(reference: Any) -> Iterator[str]:
+    """The name in a reference to an object, where there is one."""
+    name = reference.get("name") if isinstance(reference, Mapping) else None
+    if isinstance(name, str):
+        yield name
