@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 
 from webhook import values
+from webhook.entrypoint import settings as registries
 from webhook.flags import LOG_LEVELS, SETTINGS, Setting, kubelet_version_floor, log_level, optional
 
 CHART = Path(__file__).resolve().parent / "token-injector"
@@ -46,6 +47,10 @@ _PATTERNS = {
     values.token_file: r"([A-Za-z0-9_-]|\.[A-Za-z0-9_-])[A-Za-z0-9_.-]*",
     values.volume_name: values.DNS_LABEL.pattern,
     values.volume_path: r"(/([^/:$\s.]|\.[^/:$\s.]|\.\.[^/:$\s])[^/:$\s]*)+",
+    registries.host_pattern: registries.PATTERN,
+    registries.certificates: registries.CA,
+    registries.mirror: registries.MIRROR,
+    registries.namespace: registries.NAMESPACE,
     kubelet_version_floor: f"auto|{values.VERSION.pattern}",
 }
 _FORMS: dict[Any, dict[str, Any]] = {

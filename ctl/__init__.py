@@ -1,4 +1,5 @@
-"""The operator's command, a kubectl plugin: kubectl token-injector inject | doctor | trust-policy.
+"""The operator's command, a kubectl plugin: kubectl token-injector inject | doctor | entrypoint | trust-policy.
 
-It shows what the webhook would do and what AWS would answer, with their own pure cores; no cluster, no cloud is asked.
+It shows what the webhook would do and what AWS would answer, with their own pure cores. No cluster and no cloud is
+asked, but by `inject --live` and, of registries, by `entrypoint`.
 """

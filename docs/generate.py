@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.annotations import ANNOTATIONS
+from secretenv.piggy import PIGGY_ANNOTATIONS
 from webhook.flags import GLOBAL_SETTINGS, SERVER_SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +31,16 @@ def annotation_table() -> str:
         alias = f"<br>or `{row.alias}`" if row.alias else ""
         cells = (f"`{row.key}{row.named}`{alias}", ", ".join(row.places), row.form, row.default, row.about)
         lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def piggy_table() -> str:
+    """What piggy's users write, from secretenv/piggy_table.py."""
+    lines = ["| annotation | variable | piggy's default | what it does here |", "|---|---|---|---|"]
+    for row in PIGGY_ANNOTATIONS:
+        key = f"`{row.key}`" if row.on_pod else f"none (`{row.key}` is not looked at)"
+        environ, default = (f"`{text}`" if text else "" for text in (row.environ, row.default))
+        lines.append("| " + " | ".join(_cell(cell) for cell in (key, environ, default, row.effect)) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -121,6 +132,7 @@ def _cell(text: str) -> str:
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "annotation-table": annotation_table,
+    "piggy-table": piggy_table,
     "setting-tables": setting_tables,
     "pod-before": pod_before,
     "pod-after": pod_after,

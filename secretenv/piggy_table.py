@@ -31,7 +31,7 @@ class PiggyAnnotation:
         return name.upper().replace("-", "_") if self.has_variable else None
 
 
-_RESOURCE = "Of the injected container, where it is written."
+_RESOURCE = "The same of the injected container, where somebody wrote it; else ours holds."
 PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
     PiggyAnnotation(
         key=keys.PIGGY_SECRET_NAME,
@@ -103,7 +103,7 @@ PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
         key=keys.PIGGY_ENV_IMAGE_PULL_POLICY,
         default="Always",
         read=False,
-        effect="Nothing: the operator says with --image-pull-policy how it is pulled.",
+        effect="Nothing: the operator says with --pull-policy how it is pulled.",
     ),
     PiggyAnnotation(
         key=keys.PIGGY_ALLOW_PRIVILEGE_ESCALATION,

@@ -94,6 +94,8 @@ class SecretsInjection:
     """Entries of env by which the injected container gets what comes from Secrets."""
     copied_env_from: tuple[Mapping[str, Any], ...] = ()
     """The same of envFrom."""
+    is_debugged: bool = False
+    """Whether the injected container says more."""
     files_path: str = ""
     """Where containers see files made of references; "" where there are none."""
 

@@ -12,6 +12,7 @@ from contract import pod
 from contract.environ import GCE_METADATA_HOST, LOG_JSON, LOG_LEVEL, SETTING_PREFIX
 from contract.secrets import ROTATION_INTERVAL
 from webhook import values
+from webhook.entrypoint import settings as registries
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +258,79 @@ _ACCOUNTS = (
     ),
     Setting("kubeconfig", "", _text, "FILE", "reach the API server by this kubeconfig; where empty, as a pod does"),
 )
+_ENTRYPOINTS = (
+    Setting(
+        "entrypoint-lookup",
+        "true",
+        values.boolean,
+        "BOOL",
+        "ask an image's registry what it starts, where a container without a command gets secrets by the launcher",
+    ),
+    Setting(
+        "entrypoint-timeout",
+        "5",
+        _number(1, 25, "seconds"),
+        "SECONDS",
+        "for everything that one image needs; the API server's wait for an answer has to be longer",
+    ),
+    Setting(
+        "registry-allow",
+        "",
+        registries.host_pattern,
+        "HOST",
+        "a registry that may be asked, * within its labels; mirrors, token servers and where they redirect to have to "
+        "be named too; where nothing is named, any",
+        repeatable=True,
+    ),
+    Setting(
+        "registry-insecure",
+        "",
+        registries.host_pattern,
+        "HOST",
+        "a registry that is asked over plain HTTP",
+        repeatable=True,
+    ),
+    Setting(
+        "registry-local",
+        "",
+        registries.host_pattern,
+        "HOST",
+        "a registry that may be at a loopback or link-local address",
+        repeatable=True,
+    ),
+    Setting(
+        "registry-ca",
+        "",
+        registries.certificates,
+        "HOST=FILE",
+        "CAs of a registry, PEM, trusted beside the system's",
+        repeatable=True,
+    ),
+    Setting(
+        "registry-mirror",
+        "",
+        registries.mirror,
+        "HOST=MIRROR",
+        "HOST[:PORT][/PREFIX] that is asked before the registry, several in their order",
+        repeatable=True,
+    ),
+    Setting(
+        "registry-pull-secret",
+        "",
+        _text,
+        "FILE",
+        "credentials for registries, as a Secret's .dockerconfigjson has them",
+    ),
+    Setting(
+        "pull-secret-namespace",
+        "",
+        registries.namespace,
+        "NAMESPACE",
+        "where pods' own pull secrets and their service accounts' are used, * everywhere; the webhook needs get on "
+        "secrets there",
+        repeatable=True,
+    ),
+)
 _CAPACITY = (
     Setting("workers", "2", _number(1, 64, "processes"), "N", "processes"),
     Setting("threads", "8", _number(1, 1024, "threads"), "N", "threads of each process"),
@@ -271,12 +345,14 @@ _CAPACITY = (
     ),
 )
 
+ENTRYPOINT_GROUP = "images without a command"
 SERVER_SETTINGS: dict[str, tuple[Setting, ...]] = {
     "listening": _LISTENING,
     "what is injected": _INJECTED,
     "what holds where no annotation says otherwise": _DECIDED,
     "secrets": _SECRETS,
     "service accounts": _ACCOUNTS,
+    ENTRYPOINT_GROUP: _ENTRYPOINTS,
     "capacity": _CAPACITY,
 }
 

@@ -143,12 +143,13 @@ def _injected_container(
 
 def _arguments(injection: Injection, *, refresh: bool) -> list[str]:
     google = injection.google
+    more = ["--log-level=debug"] if injection.secrets and injection.secrets.is_debugged else []
     if google is None:
-        return [secrets.SECRETS_COMMAND, *(["--refresh=true"] if refresh else [])]
+        return [secrets.SECRETS_COMMAND, *(["--refresh=true"] if refresh else []), *more]
     arguments = [f"--file={token_path(google)}", f"--refresh={str(refresh).lower()}"]
     if google.audience != pod.GOOGLE_AUDIENCE:
         arguments.append(f"--audience={_unexpanded(google.audience)}")
-    return arguments
+    return [*arguments, *more]
 
 
 def _secrets_env(injection: Injection, delivered: SecretsInjection, session_name: str) -> list[dict[str, Any]]:

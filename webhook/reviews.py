@@ -16,12 +16,13 @@ from webhook.account_lookup import LookupLimits
 from webhook.accounts import WatchedServiceAccounts
 from webhook.broker_ca import FileBrokerCa
 from webhook.config_maps import ReadConfigMaps
+from webhook.entrypoint.assemble import webhook_lookup
 from webhook.in_force import SettingsInForce
 from webhook.kubelet_version import Floor, GivenFloor, Version, shown
 from webhook.nodes import WatchedNodes
 from webhook.review import Answer, ServiceAccounts, review
 from webhook.role_policy import RolePolicy
-from webhook.secrets.look_ups import OFFLINE, LookUps
+from webhook.secrets.look_ups import OFFLINE, LookUps, Unasked
 from webhook.settings import ServerSettings, Settings
 from webhook.status import Gauges, Readiness, said
 
@@ -102,6 +103,14 @@ class _Files:
     broker_ca: FileBrokerCa | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outside:
+    """What is asked for secrets, and how to end it."""
+
+    look_ups: LookUps
+    stops: tuple[Callable[[], None], ...]
+
+
 def prepare_reviews(settings: Settings, server: ServerSettings, environ: Mapping[str, str]) -> Callable[[], Reviews]:
     """What makes the reviews in each worker.
 
@@ -112,10 +121,11 @@ def prepare_reviews(settings: Settings, server: ServerSettings, environ: Mapping
     if server.service_accounts_file:
         # Each worker has a copy of its own by the fork. One that is started later, when the file is broken, has this.
         accounts = FileServiceAccounts(server.service_accounts_file)
-        return lambda: _reviews(settings, accounts, _given_floor(settings, server), files, OFFLINE)
+        floor = _given_floor(settings, server)
+        return lambda: _reviews(settings, accounts, floor, files, _outside(server, environ, None))
     kubeconfig = server.kubeconfig
     connection = from_kubeconfig(kubeconfig) if kubeconfig else in_cluster(environ, clock=time.monotonic)
-    return lambda: _from_cluster(settings, server, connection, files)
+    return lambda: _from_cluster(settings, server, connection, files, _outside(server, environ, connection))
 
 
 def _policies(server: ServerSettings) -> _Policies | None:
@@ -134,31 +144,36 @@ def _given_floor(settings: Settings, server: ServerSettings) -> GivenFloor:
     return GivenFloor(Floor(version=settings.kubelet_version_floor, source="fixed", reason=reason))
 
 
-def _from_cluster(settings: Settings, server: ServerSettings, connection: Connection, files: _Files) -> Reviews:
+def _outside(server: ServerSettings, environ: Mapping[str, str], connection: Connection | None) -> _Outside:
+    limits = LookupLimits.for_threads(server.threads)
+    config_maps = ReadConfigMaps(connection, clock=time.monotonic, limits=limits) if connection else None
+    entrypoints = None
+    if server.entrypoint.entrypoint_lookup:
+        entrypoints = webhook_lookup(server.entrypoint, connection=connection, environ=environ, threads=server.threads)
+    return _Outside(
+        look_ups=LookUps(
+            config_maps=config_maps or OFFLINE.config_maps,
+            entrypoints=entrypoints or Unasked("the webhook's operator has switched the look-up off"),
+        ),
+        stops=tuple(each.stop for each in (config_maps, entrypoints) if each is not None),
+    )
+
+
+def _from_cluster(
+    settings: Settings, server: ServerSettings, connection: Connection, files: _Files, outside: _Outside
+) -> Reviews:
     limits = LookupLimits.for_threads(server.threads)
     accounts = WatchedServiceAccounts(connection, clock=time.monotonic, random=random.random, limits=limits)
     accounts.start()
-    config_maps = ReadConfigMaps(connection, clock=time.monotonic, limits=limits)
-    look_ups = LookUps(config_maps=config_maps, entrypoints=OFFLINE.entrypoints)
     if not server.follows_kubelet_versions:
-        floor = _given_floor(settings, server)
-        return _reviews(settings, accounts, floor, files, look_ups, stop=config_maps.stop)
+        return _reviews(settings, accounts, _given_floor(settings, server), files, outside)
     nodes = WatchedNodes(connection, clock=time.monotonic, random=random.random)
     nodes.start()
     nodes.await_floor(_FIRST_FLOOR_SECONDS)
-    return _reviews(settings, accounts, nodes, files, look_ups, stop=config_maps.stop)
+    return _reviews(settings, accounts, nodes, files, outside)
 
 
-def _reviews(
-    settings: Settings,
-    accounts: _Accounts,
-    floors: _Floors,
-    files: _Files,
-    look_ups: LookUps,
-    *,
-    stop: Callable[[], None] = lambda: None,
-) -> Reviews:
-    """`stop` ends what the look-ups have under way."""
+def _reviews(settings: Settings, accounts: _Accounts, floors: _Floors, files: _Files, outside: _Outside) -> Reviews:
     policies, broker_ca = files.policies, files.broker_ca
     in_force = SettingsInForce(
         settings,
@@ -191,14 +206,13 @@ def _reviews(
             role_policy_failures=policies.failures if policies else 0,
         )
 
-    def stop_all() -> None:
-        stop()
-        for source in sources.values():
-            source.stop()
+    def stop() -> None:
+        for end in (*outside.stops, *(source.stop for source in sources.values())):
+            end()
 
     return Reviews(
-        review=lambda body: review(body, accounts=accounts, settings=in_force(), look_ups=look_ups),
+        review=lambda body: review(body, accounts=accounts, settings=in_force(), look_ups=outside.look_ups),
         readiness=readiness,
         gauges=gauges,
-        stop=stop_all,
+        stop=stop,
     )

@@ -12,6 +12,7 @@ from contract.environ import GCE_METADATA_HOST
 from contract.server import CA_CERT
 from secretenv.piggy import PIGGY_ANNOTATIONS
 from webhook import values
+from webhook.entrypoint.settings import EntrypointSettings
 from webhook.flags import SETTINGS, Setting
 from webhook.role_policy import RolePolicy
 from webhook.values import (
@@ -125,6 +126,7 @@ class ServerSettings:
     """"" where there is no broker, or its CA is not known."""
     follows_kubelet_versions: bool
     """Whether the kubelet version floor is the cluster's to say, where there is an API server."""
+    entrypoint: EntrypointSettings
     workers: int
     threads: int
     max_body_bytes: int
@@ -233,6 +235,7 @@ def _server_settings(parsed: Mapping[str, Any]) -> ServerSettings:
         role_policy_file=parsed["role-policy"],
         broker_ca_file=_broker_ca_file(parsed),
         follows_kubelet_versions=parsed["kubelet-version-floor"] is None,
+        entrypoint=_entrypoint_settings(parsed),
         workers=parsed["workers"],
         threads=parsed["threads"],
         max_body_bytes=parsed["max-body-bytes"],
@@ -255,6 +258,21 @@ def _broker_ca_file(parsed: Mapping[str, Any]) -> str:
         return ""
     serving = parsed["tls-cert-file"]
     return parsed["broker-ca-file"] or (posixpath.join(posixpath.dirname(serving), CA_CERT) if serving else "")
+
+
+def _entrypoint_settings(parsed: Mapping[str, Any]) -> EntrypointSettings:
+    """How registries are asked, of parsed values by flag."""
+    return EntrypointSettings(
+        entrypoint_lookup=parsed["entrypoint-lookup"],
+        entrypoint_timeout=float(parsed["entrypoint-timeout"]),
+        registry_allow=parsed["registry-allow"],
+        registry_insecure=parsed["registry-insecure"],
+        registry_local=parsed["registry-local"],
+        registry_ca=parsed["registry-ca"],
+        registry_mirror=parsed["registry-mirror"],
+        registry_pull_secret=parsed["registry-pull-secret"],
+        pull_secret_namespaces=parsed["pull-secret-namespace"],
+    )
 
 
 def _check_together(settings: Settings, server: ServerSettings) -> None:

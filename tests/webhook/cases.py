@@ -8,9 +8,11 @@ from typing import Any
 
 import yaml
 
+from webhook.entrypoint.manifest import Entrypoint
+from webhook.entrypoint.question import Failure, Wanted
 from webhook.mutate import Mutation, mutate, mutate_ephemeral
 from webhook.role_policy_file import load_role_policy
-from webhook.secrets.look_ups import OFFLINE, Entrypoint, ImageQuestion, LookUps, Missing, NotFound
+from webhook.secrets.look_ups import OFFLINE, LookUps, Missing
 from webhook.settings import Settings, parse_settings
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -37,14 +39,14 @@ class CaseImages:
 
     def __init__(self, images: dict[str, Any]) -> None:
         self._images = images
-        self.asked: list[ImageQuestion] = []
+        self.asked: list[Wanted] = []
 
-    def look_up(self, question: ImageQuestion) -> Entrypoint | NotFound:
+    def look_up(self, wanted: Wanted) -> Entrypoint | Failure:
         """What the image starts."""
-        self.asked.append(question)
-        found = self._images[question.image]
+        self.asked.append(wanted)
+        found = self._images[wanted.image]
         if isinstance(found, str):
-            return NotFound(message=found)
+            return Failure(found)
         return Entrypoint(entrypoint=tuple(found.get("entrypoint", ())), cmd=tuple(found.get("cmd", ())))
 
 

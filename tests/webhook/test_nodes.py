@@ -318,7 +318,7 @@ def test_settings_follow(make_settings: object) -> None:
     """Review by review `refresher: auto` takes the shape that the floor of this moment allows."""
     base: Settings = make_settings()  # type: ignore[operator]  # the fixture's function
     floor: tuple[int, int] | None = None
-    in_force = SettingsInForce(base, floor=lambda: floor, role_policy=lambda: None)
+    in_force = SettingsInForce(base, floor=lambda: floor, role_policy=lambda: None, broker_ca=lambda: "")
 
     def shape() -> str:
         decision = decide(POD, "shop", ROLE, in_force(), seed="uid")

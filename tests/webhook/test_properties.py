@@ -171,11 +171,12 @@ def test_an_injected_pod_is_whole(pod: Pod, account: dict[str, str], settings: S
     names = [container["name"] for container in containers]
     assert len(names) == len(set(names))
     assert [volume["name"] for volume in mutated["spec"]["volumes"]].count(VOLUME_NAME) == 1
+    assert mutation.decision.web_identity is not None
     for container in containers:
         if container["name"] in mutation.decision.skip_containers:
             continue
         paths = [mount["mountPath"] for mount in container["volumeMounts"]]
-        assert paths.count(mutation.decision.volume_path) == 1
+        assert paths.count(mutation.decision.web_identity.volume_path) == 1
     for which, container in author_containers(mutated):
         if container["name"] not in mutation.decision.skip_containers:
             assert_has_identity(which, container)

@@ -61,6 +61,15 @@ GIVEN: dict[str, tuple[str, str, object]] = {
     "role-policy": ("policy.yaml", "role_policy_file", "policy.yaml"),
     "service-accounts": ("accounts.yaml", "service_accounts_file", "accounts.yaml"),
     "kubeconfig": ("config", "kubeconfig", "config"),
+    "entrypoint-lookup": ("false", "entrypoint_lookup", False),
+    "entrypoint-timeout": ("8", "entrypoint_timeout", 8.0),
+    "registry-allow": ("*.PKG.dev", "registry_allow", ("*.pkg.dev",)),
+    "registry-insecure": ("localhost:5000", "registry_insecure", ("localhost:5000",)),
+    "registry-local": ("localhost:5000", "registry_local", ("localhost:5000",)),
+    "registry-ca": ("*.corp.example=/ca/ca.crt", "registry_ca", (("*.corp.example", "/ca/ca.crt"),)),
+    "registry-mirror": ("docker.io=Mirror.example/hub", "registry_mirror", (("docker.io", "mirror.example/hub"),)),
+    "registry-pull-secret": ("/pull/config.json", "registry_pull_secret", "/pull/config.json"),
+    "pull-secret-namespace": ("shop", "pull_secret_namespaces", ("shop",)),
     "workers": ("4", "workers", 4),
     "threads": ("16", "threads", 16),
     "max-body-bytes": ("2048", "max_body_bytes", 2048),
@@ -96,6 +105,14 @@ MALFORMED = {
     "sts-regional-endpoints": "global",
     "session-name": "{pod}",
     "missing-role": "warn",
+    "entrypoint-lookup": "maybe",
+    "entrypoint-timeout": "0",
+    "registry-allow": "https://registry.example",
+    "registry-insecure": "registry.example/shop",
+    "registry-local": "a b",
+    "registry-ca": "registry.example=ca.crt",
+    "registry-mirror": "docker.io=https://mirror.example",
+    "pull-secret-namespace": "Shop",
     "workers": "0",
     "threads": "1e3",
     "max-body-bytes": "7Mi",
@@ -110,7 +127,7 @@ def parsed(given: dict[str, list[str]], variables: dict[str, str] | None = None)
     """All settings by the name of their field."""
     settings, server = parse_settings(given, variables or {})
     fields = {**dataclasses.asdict(settings), **dataclasses.asdict(server)}
-    return {**fields, **dataclasses.asdict(settings.resources)}
+    return {**fields, **dataclasses.asdict(settings.resources), **dataclasses.asdict(server.entrypoint)}
 
 
 def test_defaults_are_the_seeds() -> None:

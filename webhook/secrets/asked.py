@@ -21,9 +21,9 @@ from secretenv.references import Syntax
 from webhook import pod as pods
 from webhook import values
 from webhook.decision import BAD_REQUEST
+from webhook.entrypoint.manifest import Entrypoint
 from webhook.pod import Pod
 from webhook.precedence import Annotations
-from webhook.secrets.look_ups import Entrypoint
 from webhook.secrets.piggy import is_annotated, may_configure, read_piggy
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.values import WantedRotation, entrypoint, is_file_name, rotation

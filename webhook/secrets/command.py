@@ -11,10 +11,12 @@ from typing import Any
 from contract import annotations as keys
 from contract import secrets
 from secretenv.plan import Delivery
+from webhook.entrypoint.manifest import Entrypoint
+from webhook.entrypoint.question import Failure, PullSecret, Wanted
 from webhook.pod import Pod, service_account_name
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
-from webhook.secrets.look_ups import Entrypoint, Entrypoints, ImageQuestion, NotFound
+from webhook.secrets.look_ups import Entrypoints
 from webhook.secrets.needs import ContainerNeeds
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import LAUNCHER
@@ -100,21 +102,17 @@ def _looked_up(
     one: ContainerNeeds, pod: Pod, asked: Asked, gathered: Annotations, entrypoints: Entrypoints
 ) -> Entrypoint:
     image = str(one.container.get("image") or "")
-    pull_secrets = [secret.get("name") for secret in pod["spec"].get("imagePullSecrets") or ()]
-    of_piggy = (asked.piggy.image_pull_secret, asked.piggy.image_pull_secret_namespace) if asked.piggy else ("", "")
     found = entrypoints.look_up(
-        ImageQuestion(
-            container=one.name,
+        Wanted(
             image=image,
             pull_policy=one.container.get("imagePullPolicy"),
-            pull_secrets=tuple(name for name in (*pull_secrets, of_piggy[0]) if name),
-            pull_secret_namespace=of_piggy[1] or gathered.namespace,
-            service_account=service_account_name(pod),
             namespace=gathered.namespace,
+            service_account=service_account_name(pod),
+            pull_secrets=_pull_secrets(pod, asked, gathered),
             architecture=_architecture(pod["spec"]),
         )
     )
-    if isinstance(found, NotFound):
+    if isinstance(found, Failure):
         raise _unknown(one, image, found.message, gathered)
     if not (found.entrypoint or found.cmd or one.container.get("args")):
         raise _unknown(one, image, "the image has neither ENTRYPOINT nor CMD", gathered)
@@ -126,10 +124,20 @@ def _looked_up(
     return found
 
 
+def _pull_secrets(pod: Pod, asked: Asked, gathered: Annotations) -> tuple[PullSecret, ...]:
+    """The pod's, and piggy's, which may be elsewhere: whether the webhook may read it there is its operator's say."""
+    names = [secret.get("name") for secret in pod["spec"].get("imagePullSecrets") or ()]
+    found = [PullSecret(namespace=gathered.namespace, name=name) for name in names if name]
+    if asked.piggy and asked.piggy.image_pull_secret:
+        namespace = asked.piggy.image_pull_secret_namespace or gathered.namespace
+        found.append(PullSecret(namespace=namespace, name=asked.piggy.image_pull_secret))
+    return tuple(found)
+
+
 def _unknown(one: ContainerNeeds, image: str, why: str, gathered: Annotations) -> RefusedError:
     return RefusedError(
         "no_entrypoint",
-        f"{gathered.pod_place}: container {one.name!r} has no command, and the entrypoint of its image {image!r} is "
+        f"{gathered.pod_place}: container {one.name!r} has no command, and what its image {image!r} starts is "
         f"not known: {why}: write command: into the container, or the annotation {keys.ENTRYPOINT_PREFIX}{one.name} "
         f"(kubectl token-injector entrypoint prints it), or give the pod an imagePullSecret; or set "
         f"{keys.SECRET_DELIVERY} to envfile, which needs none (kubelets of 1.35), or name the container in "

@@ -13,7 +13,7 @@ from contract import annotations as keys
 from contract import secrets
 from secretenv.plan import ContainerPlan, Copied, Delivery, FilePlan, Plan, Variable
 from webhook.decision import ContainerSecrets, SecretsInjection, Shape, WebIdentity
-from webhook.env import Entry
+from webhook.env import Entry, read_env
 from webhook.pod import Pod
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
@@ -64,7 +64,7 @@ def decide_secrets(
     reader = choose_reader(needs, asked, identity, settings, gathered)
     plans, containers, copies = [], [], []
     for index, (one, delivery) in enumerate(served):
-        copy = _copies(one, index) if delivery == "env" else _Copies()
+        copy = _copies(one, index, settings.volume_name) if delivery == "env" else _Copies()
         copies.append(copy)
         plans.append(_container_plan(one, delivery, copy))
         containers.append(_container(one, delivery, pod, asked, settings, gathered, entrypoints))
@@ -88,6 +88,7 @@ def decide_secrets(
         own_identity=reader.own,
         copied_env=tuple(entry for copy in copies for entry in copy.env),
         copied_env_from=tuple(source for copy in copies for source in copy.env_from),
+        is_debugged=asked.piggy is not None and asked.piggy.debug,
         files_path=asked.files_path if asked.files else "",
     )
 
@@ -136,7 +137,7 @@ def _container(
     )
 
 
-def _copies(one: ContainerNeeds, index: int) -> _Copies:
+def _copies(one: ContainerNeeds, index: int, token_volume: str) -> _Copies:
     """What comes from Secrets, under names that no two containers share.
 
     A variable that the author set beside a whole Secret wins over the Secret's key: an empty one stands for it here.
@@ -144,7 +145,7 @@ def _copies(one: ContainerNeeds, index: int) -> _Copies:
     before = f"{secrets.COPIED_PREFIX}{index}_"
     single = [hidden for hidden in one.hidden if not hidden.whole]
     whole = [hidden for hidden in one.hidden if hidden.whole]
-    set_by_author = dict.fromkeys(_names_set(one)) if whole else {}
+    set_by_author = dict.fromkeys(_names_set(one, token_volume)) if whole else {}
     names = {hidden.name for hidden in single}
     empty = [{"name": before + name, "value": ""} for name in set_by_author if name not in names]
     return _Copies(
@@ -156,8 +157,11 @@ def _copies(one: ContainerNeeds, index: int) -> _Copies:
     )
 
 
-def _names_set(one: ContainerNeeds) -> Iterator[str]:
-    return (str(entry.get("name")) for entry in one.container.get("env") or ())
+def _names_set(one: ContainerNeeds, token_volume: str) -> Iterator[str]:
+    """By the author: an earlier review's are not there when the pod comes for the first time."""
+    injected = read_env(one.container, token_volume).injected
+    entries = enumerate(one.container.get("env") or ())
+    return (str(entry.get("name")) for index, entry in entries if index not in injected)
 
 
 def _refuse_rotation(pod: Pod, asked: Asked, shape: Shape, gathered: Annotations) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from webhook.entrypoint.manifest import Entrypoint
+from webhook.entrypoint.question import Failure, Wanted
+
 Missing = Literal["absent", "forbidden"]
 """There is no such ConfigMap; or the webhook may not read it, and so nobody here knows what it holds."""
 
@@ -22,44 +25,11 @@ class ConfigMaps(Protocol):
         """The text keys of a ConfigMap. Raises `LookUpUnavailableError`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageQuestion:
-    """A container's image, and on whose behalf its configuration is read."""
-
-    container: str
-    image: str
-    pull_policy: str | None
-    """As the pod says it; None: Kubernetes' default for the tag."""
-    pull_secrets: tuple[str, ...]
-    """Names: those of spec.imagePullSecrets, and piggy's."""
-    pull_secret_namespace: str
-    """Where these are: the pod's namespace, unless piggy's annotation says another."""
-    service_account: str
-    namespace: str
-    architecture: str | None
-    """kubernetes.io/arch of the nodes on which the pod may run; None: the pod does not say."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entrypoint:
-    """What an image starts: ENTRYPOINT and CMD in exec form, as they stand in its configuration."""
-
-    entrypoint: tuple[str, ...]
-    cmd: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotFound:
-    """Why nobody knows; each source that was asked and its error."""
-
-    message: str
-
-
 class Entrypoints(Protocol):
     """Where the entrypoints of images come from."""
 
-    def look_up(self, question: ImageQuestion) -> Entrypoint | NotFound:
-        """The image's own; bounded in time. Raises nothing but bugs."""
+    def look_up(self, wanted: Wanted) -> Entrypoint | Failure:
+        """What an image starts; bounded in time. Raises nothing but bugs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +47,16 @@ class _UnreadConfigMaps:
         return "forbidden"
 
 
-class _UnaskedRegistries:
-    def look_up(self, question: ImageQuestion) -> NotFound:
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """`Entrypoints` of nobody."""
+
+    why: str
+
+    def look_up(self, wanted: Wanted) -> Failure:
         """Nothing is asked."""
-        del question
-        return NotFound(message="not looked up offline")
+        del wanted
+        return Failure(self.why)
 
 
-OFFLINE = LookUps(config_maps=_UnreadConfigMaps(), entrypoints=_UnaskedRegistries())
+OFFLINE = LookUps(config_maps=_UnreadConfigMaps(), entrypoints=Unasked("it is not looked up offline"))

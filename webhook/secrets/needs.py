@@ -6,13 +6,14 @@ refers to anything needs none: it is left as it would be without secrets.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from contract import annotations as keys
 from contract.secrets import MARKERS
 from secretenv.references import ReferenceError, Syntax, Template, parse  # noqa: A004 - the field's word
 from webhook import values
 from webhook.decision import BAD_REQUEST, UNAVAILABLE
-from webhook.pod import Container, ContainerList, Pod, application_containers
+from webhook.pod import Container, ContainerList, Pod, application_containers, containers
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
 from webhook.secrets.look_ups import ConfigMaps, LookUpUnavailableError
@@ -72,9 +73,10 @@ def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps
     if not (marked or asked.is_explicit or asked.files):
         return None
     skipped = gathered.value(keys.SKIP_CONTAINERS, values.container_names, _NOBODY) | {PIGGY_CONTAINER}
-    containers = [(which, each) for which, _, each in application_containers(restored.pod, skipped)]
-    data = _config_map_data([each for _, each in containers], gathered, config_maps) if asked.is_explicit else None
-    needs = [_container_needs(which, each, data, asked, gathered) for which, each in containers]
+    served = [(which, each) for which, _, each in application_containers(restored.pod, skipped)]
+    data = _config_map_data([each for _, each in served], gathered, config_maps) if asked.is_explicit else None
+    _warn_of_leftovers(pod, asked, gathered)
+    needs = [_container_needs(which, each, data, asked, gathered) for which, each in served]
     files = {name: _file_template(name, text, asked, gathered) for name, text in asked.files.items()}
     found = tuple(one for one in needs if one.templates or one.hidden)
     return Needs(containers=found, files=files) if found or files else None
@@ -89,8 +91,8 @@ def _is_marked(container: Container) -> bool:
     return False
 
 
-def _config_map_data(containers: list[Container], gathered: Annotations, config_maps: ConfigMaps) -> ConfigMapData:
-    names = dict.fromkeys(name for container in containers for name in config_maps_named(container))
+def _config_map_data(served: list[Container], gathered: Annotations, config_maps: ConfigMaps) -> ConfigMapData:
+    names = dict.fromkeys(name for container in served for name in config_maps_named(container))
     try:
         return {name: config_maps.data(gathered.namespace, name) for name in names}
     except LookUpUnavailableError as exc:
@@ -100,12 +102,12 @@ def _config_map_data(containers: list[Container], gathered: Annotations, config_
 def _container_needs(
     which: ContainerList, container: Container, data: ConfigMapData | None, asked: Asked, gathered: Annotations
 ) -> ContainerNeeds:
-    environment = read_environment(container, data)
+    environment = read_environment(container, data, refers=partial(_refers, syntax=asked.syntax))
     place = f"{gathered.pod_place}: container {container['name']!r}, variable "
     templates = {}
     for name, known in environment.known.items():
         if ":" not in known.text:
-            continue
+            continue  # most texts
         template = _parsed(known.text, asked.syntax, f"{place}{name}")
         if template is not None:
             templates[name] = template
@@ -120,17 +122,26 @@ def _container_needs(
     return ContainerNeeds(which=which, container=container, environment=environment, templates=templates)
 
 
+def _warn_of_leftovers(pod: Pod, asked: Asked, gathered: Annotations) -> None:
+    """What piggy's webhook left in a copied spec, or is still doing."""
+    if asked.syntax.piggy and any(each["name"] == PIGGY_CONTAINER for each in containers(pod, "initContainers")):
+        gathered.warn(
+            f"piggy's webhook changed this pod too: switch it off for the namespace, or remove {PIGGY_CONTAINER}, the "
+            "volume piggy-env, its mounts and the PIGGY_ variables from the manifest"
+        )
+
+
 def _warn_if_alike(what: str, text: str, asked: Asked, gathered: Annotations) -> None:
     """A text that would be a reference in a pod that asks for it; never with the text, which may be a secret."""
     if asked.syntax.piggy is None and text.startswith(_PIGGY):
         gathered.warn(f"{what} begins with piggy: and stays so: no annotation piggysec.com/* says where to look it up")
-    elif asked.warns_of_ours and _is_ours(text):
+    elif asked.warns_of_ours and _refers(text, _OURS):
         gathered.warn(f"{what} looks like a reference and stays so: set the annotation {keys.SECRETS} to true")
 
 
-def _is_ours(text: str) -> bool:
+def _refers(text: str, syntax: Syntax) -> bool:
     try:
-        template = parse(text, _OURS)
+        template = parse(text, syntax)
     except ReferenceError:
         return True
     return template is not None and bool(template.references)

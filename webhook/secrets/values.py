@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from secretenv.plan import Rotation
-from webhook.secrets.look_ups import Entrypoint
+from webhook.entrypoint.manifest import Entrypoint
 
 # What a process may handle; KILL and STOP it may not, and the others mean a fault of its own.
 SIGNALS = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "WINCH")

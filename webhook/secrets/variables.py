@@ -6,7 +6,7 @@ Source: makeEnvironmentVariables in Kubernetes' pkg/kubelet/kubelet_pods.go.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ class Known:
     index: int | None
     """Where it stands in env; None: it comes with envFrom."""
     unexpanded: tuple[str, ...] = ()
-    """The names in it that are known only when the container runs."""
+    """The names in it whose values only the container will have: of references, and of what nobody here knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,14 @@ def config_maps_named(container: Container) -> Iterator[str]:
         yield from _name((entry.get("valueFrom") or {}).get("configMapKeyRef"))
 
 
-def read_environment(container: Container, config_maps: ConfigMapData | None) -> Environment:
-    """The container's variables. Without `config_maps` nobody looks at what comes from ConfigMaps and Secrets."""
-    reading = _Reading(config_maps)
+def read_environment(
+    container: Container, config_maps: ConfigMapData | None, *, refers: Callable[[str], bool]
+) -> Environment:
+    """The container's variables. Without `config_maps` nobody looks at what comes from ConfigMaps and Secrets.
+
+    `refers` says which texts are references: $(NAME) of such a variable means its value, not its text.
+    """
+    reading = _Reading(config_maps, refers)
     for source in container.get("envFrom") or ():
         reading.take_all(source)
     for index, entry in enumerate(container.get("env") or ()):
@@ -77,8 +82,9 @@ def names_in(text: str) -> Iterator[str]:
 class _Reading:
     """The state while the entries are read in their order."""
 
-    def __init__(self, config_maps: ConfigMapData | None) -> None:
+    def __init__(self, config_maps: ConfigMapData | None, refers: Callable[[str], bool]) -> None:
         self._config_maps = config_maps
+        self._refers = refers
         self.known: dict[str, Known] = {}
         self.hidden: dict[str, Hidden] = {}
         self._later: set[str] = set()
@@ -145,7 +151,7 @@ class _Reading:
                 # $$(NAME) is $(NAME); any other $$ is left to who reads the text.
                 return "$" if text[found.end() : found.end() + 1] == "(" else found[0]
             known = self.known.get(name)
-            if known is not None and not known.unexpanded:
+            if known is not None and not known.unexpanded and not self._refers(known.text):
                 return known.text
             if known is not None or name in self._later or self._anything_later:
                 unexpanded.append(name)

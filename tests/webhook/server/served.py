@@ -16,11 +16,12 @@ from webhook import log
 from webhook.review import Answer, failure
 from webhook.reviews import Reviews
 from webhook.server import run
-from webhook.settings import ServerSettings
+from webhook.settings import ServerSettings, parse_settings
 from webhook.status import Gauges, Readiness, said
 from webhook.worker import Worker
 
 DEFAULTS = ServerSettings(
+    entrypoint=parse_settings({}, {})[1].entrypoint,
     listen_address="127.0.0.1:0",
     telemetry_listen_address="",
     tls_cert_file="",
@@ -29,6 +30,7 @@ DEFAULTS = ServerSettings(
     service_accounts_file="",
     kubeconfig="",
     role_policy_file="",
+    broker_ca_file="",
     follows_kubelet_versions=True,
     workers=2,
     threads=4,

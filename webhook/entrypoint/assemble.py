@@ -1,0 +1,55 @@
+"""The look-up as the webhook uses it, and as a person at a terminal does."""
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from kube.client import Client
+from kube.config import Connection
+from webhook.entrypoint.attempts import Places
+from webhook.entrypoint.cache import ImageCache
+from webhook.entrypoint.credential import Source
+from webhook.entrypoint.deadline import Deadline
+from webhook.entrypoint.ecr import EcrCredentials
+from webhook.entrypoint.google import GoogleCredentials
+from webhook.entrypoint.lookup import EntrypointLookup, Limits
+from webhook.entrypoint.pull_secrets import PodPullSecrets, from_file
+from webhook.entrypoint.settings import EntrypointSettings
+from webhook.entrypoint.ssrf import Guard, resolve
+from webhook.entrypoint.transport import Transport, tls_contexts
+
+
+def webhook_lookup(
+    settings: EntrypointSettings, *, connection: Connection | None, environ: Mapping[str, str], threads: int
+) -> EntrypointLookup:
+    """One worker's, made after the fork. `connection`: the API server, None without one; `threads`: the worker's."""
+    sources: list[Source] = [from_file(settings.registry_pull_secret)] if settings.registry_pull_secret else []
+    if connection is not None:
+        client = cache(lambda: Client(connection))
+        sources.append(PodPullSecrets(client, settings.pull_secret_namespaces))
+    sources.append(GoogleCredentials(environ, clock=time.monotonic))
+    sources.append(EcrCredentials(environ, clock=time.monotonic))
+    return _lookup(settings, sources, at_once=max(1, threads // 2))
+
+
+def local_lookup(settings: EntrypointSettings, sources: Sequence[Source], *, at_once: int) -> EntrypointLookup:
+    """Whoever names the images owns this machine: registries on it are theirs to reach."""
+    return _lookup(settings, sources, at_once=at_once, allow_local=True)
+
+
+def _lookup(
+    settings: EntrypointSettings, sources: Sequence[Source], *, at_once: int, allow_local: bool = False
+) -> EntrypointLookup:
+    guard = Guard(settings, resolve=resolve, allow_local=allow_local)
+    tls = tls_contexts(settings.registry_ca)
+    images = ImageCache(clock=time.monotonic)
+
+    def transport(deadline: Deadline) -> Transport:
+        return Transport(guard, tls, deadline)
+
+    return EntrypointLookup(
+        Places(mirrors=settings.registry_mirror, sources=sources, cache=images),
+        transport,
+        limits=Limits(seconds=settings.entrypoint_timeout, at_once=at_once),
+        clock=time.monotonic,
+    )

@@ -1,0 +1,106 @@
+"""One image, asked for at every place with every credential until one answers.
+
+The order: each mirror, then the registry itself; at each of them the operator's pull secret, the pod's and its service
+account's, the cloud's, and no credentials.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from webhook.entrypoint.cache import STALE_SECONDS, ImageCache
+from webhook.entrypoint.credential import ANONYMOUS, Credential, Source
+from webhook.entrypoint.errors import AbsentError, DeniedError, EntrypointError, UnreachableError
+from webhook.entrypoint.hosts import matches
+from webhook.entrypoint.image import read_entrypoint
+from webhook.entrypoint.image_name import ImageName
+from webhook.entrypoint.manifest import Entrypoint
+from webhook.entrypoint.question import Wanted
+from webhook.entrypoint.registry import Registry
+from webhook.entrypoint.transport import Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where images are, and whom we can say that we are."""
+
+    mirrors: Sequence[tuple[str, str]]
+    sources: Sequence[Source]
+    cache: ImageCache
+
+    def of(self, name: ImageName) -> Iterator[ImageName]:
+        """The image's name at each mirror, and its own."""
+        for pattern, target in self.mirrors:
+            if matches(pattern, name.registry):
+                host, slash, prefix = target.partition("/")
+                yield replace(name, registry=host, repository=f"{prefix}{slash}{name.repository}")
+        yield name
+
+
+class Attempts:
+    """What was tried for one image; `problems` grows, for whoever can wait no longer."""
+
+    def __init__(self, places: Places, wanted: Wanted, name: ImageName, transport: Transport) -> None:
+        self.problems: list[str] = []
+        self._places = places
+        self._wanted = wanted
+        self._name = name
+        self._transport = transport
+
+    def run(self) -> Entrypoint | None:
+        """What the image starts, None if `problems` say why nobody knows."""
+        cache, wanted, name = self._places.cache, self._wanted, self._name
+        is_silent = True
+        for place in self._places.of(name):
+            try:
+                return self._at(place)
+            except UnreachableError as exc:
+                self._failed(place, str(exc))
+            except EntrypointError as exc:
+                self._failed(place, str(exc))
+                is_silent = False
+        # Nobody said no: what the tag meant a while ago is most likely what it means.
+        stale = cache.digest(wanted, name, seconds=STALE_SECONDS)
+        return cache.entrypoint(wanted, name, stale) if stale and is_silent and not wanted.is_fresh_only(name) else None
+
+    def _at(self, place: ImageName) -> Entrypoint:
+        """From one place, with the first credential that it takes.
+
+        Raises the last refusal, `UnreachableError` and `UnusableImageError`.
+        """
+        refused: EntrypointError | None = None
+        for credential in self._credentials(place):
+            if refused is not None:
+                self._failed(place, str(refused))
+            try:
+                return self._read(Registry(self._transport, place, credential))
+            except EntrypointError as exc:
+                told = type(exc)(f"with {credential.origin}: {exc}")
+                if not isinstance(exc, DeniedError | AbsentError):
+                    raise told from exc
+                refused = told
+        raise refused or UnreachableError("nothing was tried")
+
+    def _read(self, registry: Registry) -> Entrypoint:
+        cache, wanted, name = self._places.cache, self._wanted, self._name
+        # Asked again even by digest where nothing is known: the credential has to be good for this image.
+        digest = name.digest or registry.digest(name.reference)
+        entrypoint = cache.entrypoint(wanted, name, digest)
+        if entrypoint is None:
+            entrypoint = read_entrypoint(registry, digest, wanted.architecture)
+        cache.learn(wanted, name, digest, entrypoint)
+        return entrypoint
+
+    def _credentials(self, place: ImageName) -> Iterator[Credential]:
+        """Each once, anonymous at the end; a source is asked when those before it were refused."""
+        seen: set[Credential] = set()
+        for source in self._places.sources:
+            offers = source(place, self._wanted, self._transport.deadline)
+            self.problems.extend(problem for problem in offers.problems if problem not in self.problems)
+            for credential in offers.credentials:
+                if credential not in seen:
+                    yield credential
+                seen.add(credential)
+        yield ANONYMOUS
+
+    def _failed(self, place: ImageName, problem: str) -> None:
+        self.problems.append(f"{place.registry} {problem}")
