@@ -14,16 +14,17 @@ from contract import exit_codes
 
 # As a shell tells that a signal has ended a program.
 TERMINATED = 128 + signal.SIGTERM
-PROGRAMS = {"server": "webhook.cli", "certify": "certjob.cli", "check": "certjob.cli"}
+PROGRAMS = {"server": "webhook.cli", "certify": "certjob.cli", "check": "certjob.cli", "broker": "secretenv.broker.cli"}
 
 HELP = """\
 usage: [--log-level=LEVEL] [--json] server [FLAGS]    the webhook; server --help lists its flags
        certify [FLAGS]                                make or renew its certificates; certify --help
        check [FLAGS]                                  what is served and trusted, and how long; check --help
+       [--log-level=LEVEL] [--json] broker [FLAGS]    reads secrets for pods; broker --help lists its flags
        --help, --version
 
 The image also has these as commands of their own, and kubectl-token_injector:
-  token-injector-webhook    token-injector-certs
+  token-injector-webhook    token-injector-certs    token-injector-broker
 
 example:
   --json server --tls-cert-file=/etc/webhook/certs/tls.crt --tls-private-key-file=/etc/webhook/certs/tls.key \\
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     if {"-v", "--version"} & set(arguments):
         sys.stdout.write(f"token-injector {importlib.metadata.version('token-injector')}\n")
         return exit_codes.OK
-    sys.stderr.write(f"token-injector: no command; expected server, certify or check\n\n{HELP}")
+    sys.stderr.write(f"token-injector: no command; expected server, certify, check or broker\n\n{HELP}")
     return exit_codes.USAGE
 
 

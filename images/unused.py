@@ -44,7 +44,13 @@ _ONLY_FOR_RSA = {"pyasn1", "pyasn1_modules"}
 _LIBRARIES = _ONLY_ASYNCHRONOUS | _ONLY_COMPILING | _ONLY_FOR_RSA
 
 # Of a virtual environment's bin/: what people and the image's entrypoint call.
-_COMMANDS = ("python*", "token-injector-webhook", "token-injector-certs", "kubectl-token_injector")
+_COMMANDS = (
+    "python*",
+    "token-injector-webhook",
+    "token-injector-certs",
+    "token-injector-broker",
+    "kubectl-token_injector",
+)
 
 
 def unused_standard(path: PurePosixPath) -> bool:

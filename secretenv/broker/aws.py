@@ -61,7 +61,7 @@ class AwsSessions:
                 made = stores.setdefault(region, aws)
             return made
 
-        return Session(store=store, lifetime=found.expires_at - time.time(), began=time.monotonic())
+        return Session(store=store, lifetime=found.expires_at - time.time())
 
     def _clients(self, region: str | None) -> Clients:
         with self._lock:

@@ -7,7 +7,6 @@ What is remembered, each worker process remembers for itself.
 import importlib.metadata
 import logging
 import time
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from contract import exit_codes
 from kube.client import Client
 from kube.config import Connection, from_kubeconfig, in_cluster
 from kube.errors import ConnectionConfigError
+from secretenv.broker import issuer_keys
 from secretenv.broker.answering import Answering, Policy, SharedRole
 from secretenv.broker.app import Parts, create_app
 from secretenv.broker.aws import AwsSessions
@@ -40,8 +40,6 @@ _log = logging.getLogger(__name__)
 # Of the threads: for probes and refusals, and of the others the share that may wait for AWS, which is slower.
 _SPARE_THREADS = 4
 _AWS_SHARE = 0.75
-_KEYS_TIMEOUT = 2.0
-_KEYS_BYTES = 1 << 18
 
 
 def serve(settings: BrokerSettings, environ: Mapping[str, str]) -> int:
@@ -96,7 +94,7 @@ class _ServedSecrets:
             counts=self.metrics,
         )
         policy = Policy(timeout=settings.request_timeout, regions=aws.regions, shared_role=self._shared(settings))
-        proofs = Proofs(settings.key_urls, fetch=_fetch, clock=time.time)
+        proofs = Proofs(settings.key_urls, fetch=issuer_keys.fetch, clock=time.time)
         answering = Answering(reading, policy, proven=proofs.claims)
         callers = Callers(self._client)
         return Parts(
@@ -145,9 +143,3 @@ def _places(threads: int) -> tuple[Places, Places]:
     waiting = max(2, threads - _SPARE_THREADS)
     for_aws = max(1, int(waiting * _AWS_SHARE))
     return Places(for_aws, "AWS"), Places(max(1, waiting - for_aws), "the API server")
-
-
-def _fetch(url: str) -> bytes:
-    """An issuer's keys; the process' proxies hold, as they do for botocore."""
-    with urllib.request.urlopen(url, timeout=_KEYS_TIMEOUT) as answer:  # noqa: S310 - the operator's, https or loopback
-        return bytes(answer.read(_KEYS_BYTES))

@@ -36,8 +36,12 @@ class Session:
     """In this region, None for the one that holds where none is named."""
     lifetime: float
     """Seconds from when it was exchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    session: Session
     began: float
-    """On the clock of `Sessions`."""
 
 
 Exchange = Callable[[Identity, str | None, Deadline], Session | Refusal]
@@ -50,7 +54,7 @@ class Sessions:
     def __init__(self, exchange: Exchange, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._exchange = exchange
         self._clock = clock
-        self._sessions = Kept[str, Session](lifetime=_LONGEST, most_bytes=_SESSIONS_BYTES, clock=clock)
+        self._sessions = Kept[str, _Held](lifetime=_LONGEST, most_bytes=_SESSIONS_BYTES, clock=clock)
         self._refusals = Kept[str, Refusal](lifetime=_REFUSAL_SECONDS, most_bytes=_SESSIONS_BYTES, clock=clock)
         self._flights = SingleFlight[str, "Session | Refusal"]()
 
@@ -65,14 +69,16 @@ class Sessions:
 
     def denied(self, identity: Identity) -> None:
         """AWS denies what this session asks: it may have been revoked."""
-        session = self._sessions.get(identity.key, within=_LONGEST)
-        if session and self._clock() - session.began > _REVOKED_AFTER:
+        held = self._sessions.get(identity.key, within=_LONGEST)
+        if held and self._clock() - held.began > _REVOKED_AFTER:
             self._sessions.drop(identity.key)
 
     def _known(self, key: str) -> Session | Refusal | None:
-        session = self._sessions.get(key, within=_LONGEST)
-        if session and self._clock() - session.began < session.lifetime - min(_MARGIN, session.lifetime / 4):
-            return session
+        held = self._sessions.get(key, within=_LONGEST)
+        if held:
+            lifetime = held.session.lifetime
+            if self._clock() - held.began < lifetime - min(_MARGIN, lifetime / 4):
+                return held.session
         return self._refusals.get(key, within=_REFUSAL_SECONDS)
 
     def _exchanged(self, identity: Identity, region: str | None, deadline: Deadline) -> Session | Refusal:
@@ -81,7 +87,7 @@ class Sessions:
             return known
         found = self._exchange(identity, region, deadline)
         if isinstance(found, Session):
-            self._sessions.put(identity.key, found)
+            self._sessions.put(identity.key, _Held(found, self._clock()))
         else:
             self._refusals.put(identity.key, found)
         return found

@@ -12,8 +12,10 @@ import pytest
 from certjob.flags import build_parser as certjob_parser
 from contract import exit_codes
 from images import entrypoint
+from secretenv.broker.cli import build_parser as broker_parser
 from webhook.cli import build_parser as webhook_parser
 
+PARSERS = {"webhook.cli": webhook_parser, "certjob.cli": certjob_parser, "secretenv.broker.cli": broker_parser}
 ROOT = Path(__file__).parents[2]
 KUBECONFIG = """\
 apiVersion: v1
@@ -39,6 +41,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--log-level", "debug", "server", "--image", "check"], "webhook.cli"),
         (["certify", "--service", "server"], "certjob.cli"),
         (["check", "--dir=certs"], "certjob.cli"),
+        (["--json", "broker", "--region=eu-west-1"], "secretenv.broker.cli"),
         (["--help"], None),
         ([], None),
     ],
@@ -51,7 +54,7 @@ def test_the_first_command_decides(arguments: list[str], program: str | None) ->
 def test_every_command_exists() -> None:
     """Each command is known to the program that gets it."""
     for command, module in entrypoint.PROGRAMS.items():
-        parser = webhook_parser() if module == "webhook.cli" else certjob_parser()
+        parser = PARSERS[module]()
         assert re.search(rf"^ +{command} ", parser.format_help(), re.MULTILINE), command
 
 
@@ -60,7 +63,7 @@ def test_without_a_command(arguments: list[str], capsys: pytest.CaptureFixture[s
     """It says what there is, repeats nothing of what it was given, and fails as a wrong command line does."""
     assert entrypoint.main(arguments) == exit_codes.USAGE
     said = capsys.readouterr().err
-    assert "expected server, certify or check" in said
+    assert "expected server, certify, check or broker" in said
     assert entrypoint.HELP in said
     assert "secret-token" not in said
 
