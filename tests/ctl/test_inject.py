@@ -366,8 +366,16 @@ TWO_ACCOUNTS = f"{PLAIN_ACCOUNT}---\n{BAD_ACCOUNT.replace('arn: 1', 'arn: x')}"
     ("argv", "stdin", "message"),
     [
         (("-f", "-", "--mode=gogle"), "", "--mode: 'gogle' is not valid: expected google or cluster"),
-        (("-f", "-", "--service-accounts", "-"), "", "-f -, --service-accounts -, --role-policy -: standard"),
-        (("-f", "-", "--role-policy=-"), "", "-f -, --service-accounts -, --role-policy -: standard input can be read"),
+        (
+            ("-f", "-", "--service-accounts", "-"),
+            "",
+            "-f -, --service-accounts -, --role-policy -, --broker-ca-file -: standard",
+        ),
+        (
+            ("-f", "-", "--role-policy=-"),
+            "",
+            "-f -, --service-accounts -, --role-policy -, --broker-ca-file -: standard input can be",
+        ),
         (("-f", "-", "--role-policy=none.yaml"), "", "--role-policy: none.yaml: No such file or directory"),
         (("-f", "missing.yaml", "--role-policy=-"), "rules: []", "--role-policy: standard input: rules: the list is"),
         (("-f", "missing.yaml"), "", "-f: missing.yaml: No such file or directory: give a file that can be read, or -"),
