@@ -101,7 +101,7 @@ def _write(
     streams.stdout.write(text)
     if all(one.unlabelled and not one.warnings for one in renderings):
         print(
-            f"nothing was injected: no pod here carries the label {ENABLED_LABEL} with the value 'true', the annotation "
-            f"{SECRETS} or piggy's; a Deployment's pods take theirs from spec.template.metadata",
+            f"nothing was injected: no pod here carries the label {ENABLED_LABEL} with the value 'true', the "
+            f"annotation {SECRETS} or one of piggy's; a Deployment's pods take theirs from spec.template.metadata",
             file=streams.stderr,
         )

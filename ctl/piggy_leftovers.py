@@ -13,12 +13,25 @@ from webhook.secrets.restore import PIGGY_COMMAND, PIGGY_CONTAINER, restore
 PIGGY_VOLUME = "piggy-env"
 # piggy-env's own, which it keeps from the application; and PIGGY_UID, which it forgets to.
 VARIABLES = frozenset(
-    f"PIGGY_{name}"
-    for name in (
-        "AWS_SECRET_NAME AWS_SSM_PARAMETER_PATH AWS_REGION AWS_SECRET_VERSION POD_NAME DEBUG STANDALONE ADDRESS "
-        "ALLOWED_SA SKIP_VERIFY_TLS IGNORE_NO_ENV DEFAULT_SECRET_NAME_PREFIX DEFAULT_SECRET_NAME_SUFFIX DNS_RESOLVER "
-        "INITIAL_DELAY NUMBER_OF_RETRY UID"
-    ).split()
+    {
+        "PIGGY_AWS_SECRET_NAME",
+        "PIGGY_AWS_SSM_PARAMETER_PATH",
+        "PIGGY_AWS_REGION",
+        "PIGGY_AWS_SECRET_VERSION",
+        "PIGGY_POD_NAME",
+        "PIGGY_DEBUG",
+        "PIGGY_STANDALONE",
+        "PIGGY_ADDRESS",
+        "PIGGY_ALLOWED_SA",
+        "PIGGY_SKIP_VERIFY_TLS",
+        "PIGGY_IGNORE_NO_ENV",
+        "PIGGY_DEFAULT_SECRET_NAME_PREFIX",
+        "PIGGY_DEFAULT_SECRET_NAME_SUFFIX",
+        "PIGGY_DNS_RESOLVER",
+        "PIGGY_INITIAL_DELAY",
+        "PIGGY_NUMBER_OF_RETRY",
+        "PIGGY_UID",
+    }
 )
 
 

@@ -127,17 +127,20 @@ def _source_differences(
     """About the source, and what its reader says of the annotations."""
     if config.source is None:
         yield Difference(
-            "", "nothing names a secret or a path, so that piggy leaves it alone, and it stays as it is: where variables "
-            "of piggy's webhook do, give them with --piggy-env"
-        )  # fmt: skip
+            "",
+            "nothing names a secret or a path, so that piggy leaves it alone, and it stays: where variables of "
+            "piggy's webhook do, give them with --piggy-env",
+        )
         return
     yield from (Difference("", warning) for warning in config.warnings if "is not valid and ignored" in warning)
     written = annotations.get(keys.PIGGY_SECRET_NAME, environ.get(str(BY_KEY[keys.PIGGY_SECRET_NAME].environ), ""))
     if config.source.secret_name and not written and not is_namespaced:
         yield Difference(
-            "", f"the secret's name is made of the namespace, which the manifest does not say: give it with -n, or "
-            f"write {keys.PIGGY_SECRET_NAME}", blocks=True
-        )  # fmt: skip
+            "",
+            f"the secret's name is made of the namespace, which the manifest does not say: give it with -n, or "
+            f"write {keys.PIGGY_SECRET_NAME}",
+            blocks=True,
+        )
 
 
 def _reader_differences(one: PiggyPod) -> Iterator[Difference]:
@@ -147,16 +150,18 @@ def _reader_differences(one: PiggyPod) -> Iterator[Difference]:
         place = f"annotation {keys.PIGGY_STANDALONE}"
         if any(entry.get("name") == AWS_ROLE_ARN for each in _containers(one.pod) for entry in each.get("env") or ()):
             yield Difference(
-                place, f"the container's own {AWS_ROLE_ARN} reads only if service account {account} names no role of "
-                f"its own ({keys.ROLE_ARN}); look that it does not, or that its role may read"
-            )  # fmt: skip
+                place,
+                f"the container's own {AWS_ROLE_ARN} reads only if service account {account} names no role of "
+                f"its own ({keys.ROLE_ARN}); look that it does not, or that its role may read",
+            )
         else:
             yield Difference(place, f"the injected container reads with the pod's role: {role}, unless it does so")
     elif not config.address:
         yield Difference(
-            "", f"it has neither an address nor standalone, so that piggy asks nobody and the pod fails; here the "
-            f"injected container reads with the pod's role: {role}, unless it does so"
-        )  # fmt: skip
+            "",
+            f"it has neither an address nor standalone, so that piggy asks nobody and the pod fails; here the "
+            f"injected container reads with the pod's role: {role}, unless it does so",
+        )
     if config.region and keys.ENABLED_LABEL in pods.labels(one.pod):
         yield Difference(
             f"annotation {keys.PIGGY_REGION}",
@@ -186,7 +191,7 @@ def _annotations(one: PiggyPod, *, left: Sequence[str], refers: bool) -> tuple[d
                 "",
                 f"piggy's annotation stays for {', '.join(left)}, where piggy: may stand: give the file "
                 "with -f too, or take the annotation out if none does",
-            )  # fmt: skip
+            )
         )
     return {**kept, **ours}, differences
 
@@ -198,15 +203,16 @@ def _container(
     env, count, differences = [], 0, []
     for entry in container.get("env") or ():
         place, text = f"container {container['name']}, variable {entry.get('name')}", entry.get("value")
+        written = text
         if isinstance(text, str) and text.startswith(PREFIX):
             try:
-                entry = {**entry, "value": reference(text, source, expands=True)}
+                written = reference(text, source, expands=True)
                 count += 1
             except ReferenceError as exc:
                 differences.append(Difference(place, f"it is no reference: {exc}", blocks=True))
         elif isinstance(text, str):
             differences += [Difference(place, said) for said in _text_differences(text, is_ours=is_ours)]
-        env.append(entry)
+        env.append(entry if written is text else {**entry, "value": written})
     return ({**container, "env": env} if count else container), count, differences
 
 

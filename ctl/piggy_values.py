@@ -41,12 +41,12 @@ DIFFERENT: Mapping[str, str] = {
     "mutate.image": "the injected image is injector.image.repository and injector.image.tag",
     "mutate.certificate": "the cert job makes and renews the certificate; certs.mode names the other ways",
     "mutate.reinvocationPolicy": "always IfNeeded",
-    "mutate.matchConditions": "the chart writes them: pods with a source of piggy's, with the label or with our annotation",
+    "mutate.matchConditions": "the chart writes them: pods with a source of piggy's, our label or annotation",
     "mutate.objectSelector.matchLabels": "write it as selectors.objectExpressions",
     "service": "always a ClusterIP on 443",
     "serviceAccount": "the chart makes one for each part; names.serviceAccount names the webhook's",
-    "aws.roleArn": "the webhook reads nothing, so that it has no role: pods read with their own; the broker's shared role "
-    "is a value of broker",
+    "aws.roleArn": "the webhook reads nothing and has no role: pods read with their own; the broker's shared role is a "
+    "value of broker",
     "autoscaling": "webhook.replicas is fixed",
     "maxUnavailable": "the PodDisruptionBudget always leaves one webhook serving",
     "podSecurityContext": "the chart keeps to the restricted profile",

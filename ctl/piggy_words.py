@@ -67,7 +67,7 @@ def our_annotations(config: PiggyConfig, present: Mapping[str, str]) -> dict[str
 
 
 def kept_source(source: PiggySource) -> dict[str, str]:
-    """piggy's own annotations that name this source, for references that stand where nobody here can write."""
+    """The annotations of piggy's that name this source, for references that stand where nobody here can write."""
     if source.parameter_path:
         return {keys.PIGGY_PARAMETER_PATH: source.parameter_path}
     version = source.stage or source.version

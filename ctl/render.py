@@ -210,10 +210,11 @@ def _misplaced(subject: KubernetesObject) -> Iterable[str]:
                 f"nothing: the webhook sees pods only; move it to {pods_metadata}.labels"
             )
         for key in map(str, annotations):
+            elsewhere = " or to the service account" if key in _OF_ACCOUNTS else ""
             if key in _ANNOTATION_KEYS or key.startswith(_PREFIXES):
                 yield (
                     f"the annotation {key} stands on the {subject.kind} itself ({place}.annotations), where it does "
-                    f"nothing: move it to {pods_metadata}.annotations{' or to the service account' if key in _OF_ACCOUNTS else ''}"
+                    f"nothing: move it to {pods_metadata}.annotations{elsewhere}"
                 )
 
 
