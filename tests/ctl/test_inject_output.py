@@ -9,7 +9,7 @@ import pytest
 from ctl.cli import main
 from ctl.inject import _SETTINGS
 from tests.ctl.commands import GOLDEN, golden, run
-from webhook.flags import SERVER_SETTINGS
+from webhook.flags import ENTRYPOINT_GROUP, SERVER_SETTINGS
 
 MANIFESTS = GOLDEN / "manifests.yaml"
 CLUSTER = ("inject", "-f", str(MANIFESTS), "--mode=cluster", "--region=eu-west-1")
@@ -54,9 +54,8 @@ def test_only_a_terminal_gets_colours(environ: dict[str, str], *, coloured: bool
 
 def test_every_setting_of_a_review_is_a_flag() -> None:
     """What decides and what injects can be said here; what listens, looks up and scales can't."""
-    elsewhere = {
-        setting.flag for group in ("listening", "service accounts", "capacity") for setting in SERVER_SETTINGS[group]
-    }
+    groups = ("listening", "service accounts", ENTRYPOINT_GROUP, "capacity")
+    elsewhere = {setting.flag for group in groups for setting in SERVER_SETTINGS[group]}
 
     assert {setting.flag for setting in _SETTINGS} | elsewhere == {
         setting.flag for group in SERVER_SETTINGS.values() for setting in group
