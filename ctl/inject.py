@@ -17,6 +17,7 @@ from ctl.output import as_diff, as_json, as_patch, as_yaml
 from ctl.render import Rendering, accounts_of, render
 from ctl.streams import STDIN, Streams
 from webhook.account_cache import account_key
+from webhook.broker_ca import BrokerCaError, load_broker_ca
 from webhook.decision import Injection
 from webhook.flags import SERVER_SETTINGS, Setting
 from webhook.role_policy import RolePolicy
@@ -26,7 +27,7 @@ from webhook.settings import ServerSettings, SettingError, Settings, parse_setti
 if TYPE_CHECKING:
     from ctl.cluster import Cluster
 
-_GROUPS = ("what is injected", "what holds where no annotation says otherwise")
+_GROUPS = ("what is injected", "what holds where no annotation says otherwise", "secrets")
 _SETTINGS: tuple[Setting, ...] = tuple(setting for group in _GROUPS for setting in SERVER_SETTINGS[group])
 _IMAGE = next(setting for setting in _SETTINGS if setting.flag == "image")
 # The webhook's image is not known here. This name resolves nowhere (RFC 2606): it never pulls somebody else's image.
@@ -82,12 +83,15 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
     """Read, render, write; returns the exit code. Raises `UsageError`."""
     settings, server = _settings(vars(arguments), environ)
     policy_file = server.role_policy_file
-    if [*arguments.filename, *arguments.service_accounts, policy_file].count(STDIN) > 1:
+    if [*arguments.filename, *arguments.service_accounts, policy_file, server.broker_ca_file].count(STDIN) > 1:
         raise UsageError(
-            "-f -, --service-accounts -, --role-policy -: standard input can be read once: give a file for the others"
+            "-f -, --service-accounts -, --role-policy -, --broker-ca-file -: standard input can be read once: give a "
+            "file for the others"
         )
     if policy_file:
         settings = replace(settings, role_policy=_role_policy(policy_file, streams))
+    if server.broker_ca_file:
+        settings = replace(settings, secrets=replace(settings.secrets, broker_ca=_broker_ca(server, streams)))
     documents = _read(arguments.filename, "-f", streams)
     accounts = accounts_in(
         [*_read(arguments.service_accounts, "--service-accounts", streams), *documents], arguments.namespace
@@ -95,7 +99,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
     if arguments.live:
         cluster = _cluster(arguments, environ)
         try:
-            accounts = {**cluster.accounts(_unknown(documents, accounts, arguments.namespace)), **accounts}
+            accounts = {**cluster.accounts(_unknown(documents, accounts, settings, arguments.namespace)), **accounts}
             if server.follows_kubelet_versions:
                 settings = replace(settings, kubelet_version_floor=cluster.kubelet_version_floor())
         finally:
@@ -109,6 +113,12 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
         print(
             f"warning: the injected image is a placeholder: give the webhook's own with --image or {_IMAGE.variable} "
             "before this is applied",
+            file=streams.stderr,
+        )
+    if _needs_broker_ca(renderings):
+        print(
+            "warning: the CA of the broker's certificate is not known here: give it with --broker-ca-file before this "
+            "is applied",
             file=streams.stderr,
         )
     _write(arguments.output, documents, renderings, environ, streams)
@@ -134,9 +144,11 @@ def _cluster(arguments: argparse.Namespace, environ: Mapping[str, str]) -> "Clus
     return Cluster(arguments.kubeconfig or environ.get("KUBECONFIG") or "~/.kube/config", arguments.context)
 
 
-def _unknown(documents: list[Document], accounts: Accounts, namespace: str | None) -> list[tuple[str, str]]:
+def _unknown(
+    documents: list[Document], accounts: Accounts, settings: Settings, namespace: str | None
+) -> list[tuple[str, str]]:
     """The accounts that the pods name and no file has: a file's wins, as it may be what is about to be applied."""
-    return [each for each in accounts_of(documents, namespace) if account_key(*each) not in accounts]
+    return [each for each in accounts_of(documents, settings, namespace) if account_key(*each) not in accounts]
 
 
 def _settings(given: Mapping[str, Sequence[str] | None], environ: Mapping[str, str]) -> tuple[Settings, ServerSettings]:
@@ -154,6 +166,14 @@ def _settings(given: Mapping[str, Sequence[str] | None], environ: Mapping[str, s
     return replace(settings, image=image), server
 
 
+def _broker_ca(server: ServerSettings, streams: Streams) -> str:
+    name = server.broker_ca_file
+    try:
+        return load_broker_ca(streams.read(name, "--broker-ca-file"), "standard input" if name == STDIN else name)
+    except BrokerCaError as exc:
+        raise UsageError(f"--broker-ca-file: {exc}") from exc
+
+
 def _role_policy(name: str, streams: Streams) -> RolePolicy:
     try:
         return load_role_policy(streams.read(name, "--role-policy"), "standard input" if name == STDIN else name)
@@ -163,7 +183,13 @@ def _role_policy(name: str, streams: Streams) -> RolePolicy:
 
 def _injects_container(renderings: Iterable[Rendering]) -> bool:
     decisions = (one.mutation.decision for one in renderings)
-    return any(isinstance(decision, Injection) and decision.mode == "google" for decision in decisions)
+    return any(isinstance(decision, Injection) and decision.has_container for decision in decisions)
+
+
+def _needs_broker_ca(renderings: Iterable[Rendering]) -> bool:
+    decisions = (one.mutation.decision for one in renderings)
+    plans = [each.secrets.plan for each in decisions if isinstance(each, Injection) and each.secrets]
+    return any(plan.broker is not None and not plan.broker.ca for plan in plans)
 
 
 def _read(names: Sequence[str], flag: str, streams: Streams) -> list[Document]:

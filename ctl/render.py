@@ -10,8 +10,9 @@ from typing import Any
 
 import jsonpatch
 
-from contract.annotations import ANNOTATIONS, ENABLED_LABEL
+from contract.annotations import ANNOTATIONS, ENABLED_LABEL, PIGGY_PREFIX
 from ctl.accounts import Accounts
+from ctl.config_maps import ManifestConfigMaps
 from ctl.errors import UsageError
 from ctl.manifest import Document
 from ctl.workload import KubernetesObject, objects_of, pointer
@@ -20,10 +21,13 @@ from webhook.decision import Deny, Skip
 from webhook.mutate import Mutation, mutate
 from webhook.patch import Operation
 from webhook.pod import service_account_name
+from webhook.secrets.asked import may_ask
+from webhook.secrets.look_ups import OFFLINE, LookUps
 from webhook.settings import Settings
 from webhook.shape import shape_problem
 
 _ANNOTATION_KEYS = frozenset(key for row in ANNOTATIONS for key in (row.key, row.alias) if key)
+_ANNOTATION_PREFIXES = (*(row.key for row in ANNOTATIONS if row.named), PIGGY_PREFIX)
 _JOB_KINDS = ("Job", "CronJob")
 
 
@@ -69,19 +73,21 @@ def render(
 
     Raises `UsageError` for a pod of a shape that no API server takes.
     """
+    documents = list(documents)
+    look_ups = LookUps(config_maps=ManifestConfigMaps(documents, namespace), entrypoints=OFFLINE.entrypoints)
     return [
-        _render(index, document, subject, accounts, settings)
+        _render(index, document, subject, accounts, settings, look_ups)
         for index, document in enumerate(documents)
         for subject in objects_of(document.content, namespace)
         if subject.pod_place is not None
     ]
 
 
-def accounts_of(documents: Iterable[Document], namespace: str | None) -> list[tuple[str, str]]:
-    """Namespace and name of the service account of every labelled pod whose shape can be read."""
+def accounts_of(documents: Iterable[Document], settings: Settings, namespace: str | None) -> list[tuple[str, str]]:
+    """Namespace and name of the service account of every pod that the webhook sees and whose shape can be read."""
     subjects = [one for each in documents for one in objects_of(each.content, namespace) if one.pod_place is not None]
-    labelled = [one for one in subjects if _carries_label(one.pod) and not shape_problem(one.pod)]
-    return [(one.namespace, service_account_name(one.pod)) for one in labelled]
+    seen = [one for one in subjects if _is_sent(one.pod, settings) and not shape_problem(one.pod)]
+    return [(one.namespace, service_account_name(one.pod)) for one in seen]
 
 
 def patched(content: Any, operations: list[Operation]) -> Any:
@@ -90,11 +96,16 @@ def patched(content: Any, operations: list[Operation]) -> Any:
 
 
 def _render(
-    index: int, document: Document, subject: KubernetesObject, accounts: Accounts, settings: Settings
+    index: int,
+    document: Document,
+    subject: KubernetesObject,
+    accounts: Accounts,
+    settings: Settings,
+    look_ups: LookUps,
 ) -> Rendering:
     pod = subject.pod
     misplaced = tuple(_misplaced(subject))
-    if not _carries_label(pod):
+    if not _is_sent(pod, settings):
         return Rendering(
             document=index, subject=subject, mutation=Mutation(decision=Skip(reason="no_label")), warnings=misplaced
         )
@@ -108,7 +119,8 @@ def _render(
     key = account_key(subject.namespace, service_account_name(pod))
     # The same object gets the same session name each time: a rendering that is committed must not change by itself.
     seed = f"{subject.namespace}/{subject.kind}/{subject.name}"
-    mutation = mutate(_reviewed(subject), subject.namespace, accounts.get(key, {}), settings, seed=seed)
+    account = accounts.get(key, {})
+    mutation = mutate(_reviewed(subject), subject.namespace, account, settings, seed=seed, look_ups=look_ups)
     warnings = [*misplaced, *_restart_policy(subject)]
     if key not in accounts and not _is_opted_out(mutation):
         warnings.append(
@@ -125,8 +137,13 @@ def _reviewed(subject: KubernetesObject) -> Mapping[str, Any]:
     return {**subject.pod, "metadata": {**subject.pod["metadata"], "generateName": f"{subject.name}-"}}
 
 
+def _is_sent(pod: Any, settings: Settings) -> bool:
+    """Only such pods are sent to the webhook: those with the label, and those whose annotations ask for secrets."""
+    annotations = _map(_map(pod.get("metadata")).get("annotations"))
+    return _carries_label(pod) or may_ask({"metadata": {"annotations": annotations}}, settings)
+
+
 def _carries_label(pod: Mapping[str, Any]) -> bool:
-    """Only such pods are sent to the webhook."""
     return ENABLED_LABEL in _map(_map(pod.get("metadata")).get("labels"))
 
 
@@ -150,7 +167,7 @@ def _misplaced(subject: KubernetesObject) -> Iterable[str]:
                 f"nothing: the webhook sees pods only; move it to {pods_metadata}.labels"
             )
         for key in annotations:
-            if key in _ANNOTATION_KEYS:
+            if key in _ANNOTATION_KEYS or key.startswith(_ANNOTATION_PREFIXES):
                 yield (
                     f"the annotation {key} stands on the {subject.kind} itself ({place}.annotations), where it does "
                     f"nothing: move it to {pods_metadata}.annotations or to the service account"
