@@ -79,8 +79,8 @@ def _warn_of_placeholders(renderings: Iterable[Rendering], image: str, streams: 
     brokers = [decision.secrets.plan.broker for decision in decisions if decision.secrets]
     if any(broker and not broker.ca for broker in brokers):
         print(
-            "warning: the broker's CA is not known here, so that pods would trust nobody: give it with "
-            "--broker-ca-file before this is applied",
+            "warning: the CA of the broker's certificate is not known here: give it with --broker-ca-file before this "
+            "is applied",
             file=streams.stderr,
         )
 

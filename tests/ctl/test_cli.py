@@ -21,7 +21,9 @@ def process(argv: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess
     return subprocess.run(line, cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("argv", [("--help",), ("inject", "-h"), ("doctor", "--help"), ("trust-policy", "--help")])
+@pytest.mark.parametrize(
+    "argv", [("--help",), ("inject", "-h"), ("doctor", "--help"), ("entrypoint", "-h"), ("trust-policy", "--help")]
+)
 def test_helps_name_the_plugin_and_give_an_example(argv: tuple[str, ...]) -> None:
     """As `kubectl token-injector`, with an example, to standard output."""
     finished = run(*argv)

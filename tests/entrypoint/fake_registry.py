@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 
 from demo.fakes.listener import Listener
-from tests.entrypoint.images import Image, digest_of
+from tests.entrypoint.images import OCI_INDEX, Image, digest_of, index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,7 @@ class FakeRegistry:
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.routes: dict[str, Reply] = {}
         self.seen: list[Seen] = []
+        self.connections = 0
         self.closing = threading.Event()
         handler: Any = type("Handler", (_Handler,), {"registry": self, "tls": context})
         self._listener = Listener("127.0.0.1", 0, handler)
@@ -65,6 +66,15 @@ class FakeRegistry:
                 path = f"{method} /v2/{repository}/manifests/{reference}"
                 self.routes[path] = Reply(body=image.manifest, headers=headers)
         self.routes[f"GET /v2/{repository}/blobs/{digest_of(image.config)}"] = Reply(body=image.config)
+
+    def serve_index(self, repository: str, tag: str, *images: Image) -> None:
+        """An image for several platforms."""
+        for image in images:
+            self.serve(repository, image.architecture, image)
+        body = index(*images)
+        headers = {"Content-Type": OCI_INDEX, "Docker-Content-Digest": digest_of(body)}
+        for method, reference in (("HEAD", tag), ("GET", digest_of(body))):
+            self.routes[f"{method} /v2/{repository}/manifests/{reference}"] = Reply(body=body, headers=headers)
 
     def paths(self, method: str) -> list[str]:
         """Where requests of this method went."""
@@ -95,8 +105,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         if self.tls is not None:
-            self.request = self.tls.wrap_socket(self.request, server_side=True)
+            self.request = self.tls.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False)
+        self.registry.connections += 1
         super().setup()
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            self.request.close()
 
     def answer(self) -> None:
         """One request of any method."""

@@ -158,6 +158,8 @@ def test_one_flight_for_one_question(fake: FakeRegistry, image: str) -> None:
     assert len(fake.seen) == 3
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.usefixtures("image")
 def test_a_crowd_is_sent_away_early(fake: FakeRegistry) -> None:
     """Half of a worker's threads may wait for registries; who comes then is refused in a fraction of a second."""
@@ -184,6 +186,7 @@ def lookup_of(fake: FakeRegistry, *, at_once: int, seconds: float) -> Entrypoint
     return asked
 
 
+@pytest.mark.slow
 def test_a_thread_is_free_again_after_a_slow_registry(fake: FakeRegistry, image: str) -> None:
     """What is ended at the limit does not keep the next one from its thread."""
     fake.routes["HEAD /v2/slow/web/manifests/1"] = Reply(before=lambda: fake.closing.wait(10))
@@ -193,6 +196,7 @@ def test_a_thread_is_free_again_after_a_slow_registry(fake: FakeRegistry, image:
     assert found(asked, image) == APP
 
 
+@pytest.mark.slow
 def test_stop_ends_what_is_under_way(fake: FakeRegistry, image: str) -> None:
     """The server's end does not wait for a registry; afterwards nothing begins."""
     fake.routes[f"HEAD {TAG}"].before = lambda: fake.closing.wait(10)

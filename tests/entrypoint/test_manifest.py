@@ -26,7 +26,9 @@ AMD = Image(entrypoint=["/app"])
 ARM = Image(entrypoint=["/app"], architecture="arm64")
 DIGEST = "sha256:" + "0" * 64
 HELM = "application/vnd.cncf.helm.config.v1+json"
-KEYS = st.sampled_from(["mediaType", "manifests", "config", "digest", "platform", "os", "architecture", "schemaVersion"])
+KEYS = st.sampled_from(
+    ["mediaType", "manifests", "config", "digest", "platform", "os", "architecture", "schemaVersion"]
+)
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),

@@ -34,9 +34,10 @@ def redirect(url: str) -> Reply:
 
 
 def test_one_image_costs_three_requests(fake: FakeRegistry, image: str) -> None:
-    """HEAD for the tag, then manifest and config by their digests; nothing more."""
+    """HEAD for the tag, then manifest and config by their digests, on one connection; nothing more."""
     assert found(lookup(insecure=[fake.host]), image) == APP
     assert [(seen.method, seen.path) for seen in fake.seen] == [("HEAD", TAG), ("GET", MANIFEST), ("GET", CONFIG)]
+    assert fake.connections == 1
 
 
 def test_credentials_stay_with_their_host(fake: FakeRegistry, image: str) -> None:
@@ -170,6 +171,8 @@ def test_a_dead_mirror(fake: FakeRegistry, image: str) -> None:
     assert f"{fake.host} with no credentials: {fake.host}: no connection: [Errno 111] Connection refused" in message
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["silent", "drips its head", "drips its body"])
 def test_slow(fake: FakeRegistry, image: str, kind: str) -> None:
     """Whatever it does, the answer is there at the end of the limit, and no request outlives it."""
@@ -268,3 +271,19 @@ def test_a_certificate_of_another_name(authority: Authority, ca: Path) -> None:
 
     assert "Hostname mismatch" in message
     assert registry.seen == []
+
+
+def test_a_ca_that_is_replaced(authority: Authority, ca: Path, tmp_path: Path) -> None:
+    """A CA's file counts as it is at each look-up; one that is no certificate is said."""
+    with FakeRegistry(authority.server_context(authority.issue("replaced"))) as registry:
+        registry.serve("shop/web", "1", IMAGE)
+        path = tmp_path / "ca.crt"
+        path.write_text("none")
+        asked = lookup(local=[registry.host], registry_ca=((registry.host, str(path)),))
+        image = f"{registry.host}/shop/web"
+
+        assert "expected PEM certificates" in failed(asked, f"{image}:1")
+        path.write_bytes(Authority(tmp_path, "stranger").file.read_bytes())
+        assert "CERTIFICATE_VERIFY_FAILED" in failed(asked, f"{image}:1", namespace="a")
+        path.write_bytes(ca.read_bytes())
+        assert found(asked, f"{image}:1", namespace="b") == APP

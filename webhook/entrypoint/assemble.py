@@ -40,11 +40,12 @@ def local_lookup(settings: EntrypointSettings, sources: Sequence[Source], *, at_
 def _lookup(
     settings: EntrypointSettings, sources: Sequence[Source], *, at_once: int, allow_local: bool = False
 ) -> EntrypointLookup:
-    guard = Guard(settings, resolve=resolve, allow_local=allow_local)
     tls = tls_contexts(settings.registry_ca)
     images = ImageCache(clock=time.monotonic)
 
     def transport(deadline: Deadline) -> Transport:
+        # Within one look-up a name has one answer.
+        guard = Guard(settings, resolve=cache(resolve), allow_local=allow_local)
         return Transport(guard, tls, deadline)
 
     return EntrypointLookup(

@@ -45,44 +45,37 @@ class Attempts:
         self._wanted = wanted
         self._name = name
         self._transport = transport
+        self._is_refused = False
 
     def run(self) -> Entrypoint | None:
         """What the image starts, None if `problems` say why nobody knows."""
         cache, wanted, name = self._places.cache, self._wanted, self._name
-        is_silent = True
         for place in self._places.of(name):
-            try:
-                return self._at(place)
-            except UnreachableError as exc:
-                self._failed(place, str(exc))
-            except EntrypointError as exc:
-                self._failed(place, str(exc))
-                is_silent = False
+            found = self._at(place)
+            if found is not None:
+                return found
         # Nobody said no: what the tag meant a while ago is most likely what it means.
         stale = cache.digest(wanted, name, seconds=STALE_SECONDS)
-        return cache.entrypoint(wanted, name, stale) if stale and is_silent and not wanted.is_fresh_only(name) else None
+        if stale is None or self._is_refused or wanted.is_fresh_only(name):
+            return None
+        return cache.entrypoint(wanted, name, stale)
 
-    def _at(self, place: ImageName) -> Entrypoint:
-        """From one place, with the first credential that it takes.
-
-        Raises the last refusal, `UnreachableError` and `UnusableImageError`.
-        """
-        refused: EntrypointError | None = None
-        for credential in self._credentials(place):
-            if refused is not None:
-                self._failed(place, str(refused))
-            try:
-                return self._read(Registry(self._transport, place, credential))
-            except EntrypointError as exc:
-                told = type(exc)(f"with {credential.origin}: {exc}")
-                if not isinstance(exc, DeniedError | AbsentError):
-                    raise told from exc
-                refused = told
-        raise refused or UnreachableError("nothing was tried")
+    def _at(self, place: ImageName) -> Entrypoint | None:
+        """From one place, with the first credential that it takes; another one is no help against anything else."""
+        origin = ""
+        try:
+            for credential in self._credentials(place):
+                origin = f" with {credential.origin}"
+                try:
+                    return self._read(Registry(self._transport, place, credential))
+                except (DeniedError, AbsentError) as exc:
+                    self._failed(place, origin, exc)
+        except EntrypointError as exc:
+            self._failed(place, origin, exc)
+        return None
 
     def _read(self, registry: Registry) -> Entrypoint:
         cache, wanted, name = self._places.cache, self._wanted, self._name
-        # Asked again even by digest where nothing is known: the credential has to be good for this image.
         digest = name.digest or registry.digest(name.reference)
         entrypoint = cache.entrypoint(wanted, name, digest)
         if entrypoint is None:
@@ -102,5 +95,6 @@ class Attempts:
                 seen.add(credential)
         yield ANONYMOUS
 
-    def _failed(self, place: ImageName, problem: str) -> None:
-        self.problems.append(f"{place.registry} {problem}")
+    def _failed(self, place: ImageName, origin: str, exc: EntrypointError) -> None:
+        self._is_refused |= not isinstance(exc, UnreachableError)
+        self.problems.append(f"{place.registry}{origin}: {exc}")

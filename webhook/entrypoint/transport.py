@@ -6,7 +6,7 @@ goes. A cluster behind one names a mirror. Make one for each look-up: `close` en
 
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
@@ -20,6 +20,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as TimedOutError
 
 from kube.errors import printable
+from kube.signature import Signature, signature
 from kube.sockets import OpenSockets
 from webhook.entrypoint.deadline import Deadline
 from webhook.entrypoint.errors import UnreachableError
@@ -30,6 +31,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HOPS = 5
 _CONNECT_SECONDS = 2.0
 _CHUNK = 65_536
+# More is no length, and int() refuses thousands of them with an error of its own.
+_DIGITS = 20
 # Several platforms of one image are read at the same time.
 _CONNECTIONS = 4
 
@@ -106,9 +109,10 @@ class Transport:
         try:
             response = self._open(destination, request, headers)
             try:
-                body = b"" if request.method == "HEAD" else self._body(destination, response, request.limit)
+                body = self._body(destination, response, request)
             finally:
                 response.close()
+            self.deadline.left()  # what `close` cut short looks whole
         except HTTPError as exc:
             raise UnreachableError(f"{destination.registry}: {_what(exc)}") from exc
         return Answer(host=destination.registry, status=response.status, headers=response.headers, body=body)
@@ -134,17 +138,16 @@ class Transport:
                 unreachable = exc
         raise unreachable or UnreachableError(f"{destination.registry}: no address")
 
-    def _body(self, destination: Destination, response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+    def _body(self, destination: Destination, response: urllib3.BaseHTTPResponse, request: Request) -> bytes:
         """Chunk by chunk: a drip of bytes meets the deadline, not the time limit of a read."""
-        length = response.headers.get("Content-Length", "")
         body = bytearray()
-        if not (length.isascii() and length.isdigit() and len(length) < len(str(1 << 40)) and int(length) > limit):
-            while len(body) <= limit and (data := response.read1(_CHUNK, decode_content=False)):
+        if request.method == "HEAD" or _length(response) <= request.limit:
+            while len(body) <= request.limit and (data := response.read1(_CHUNK, decode_content=False)):
                 self.deadline.left()
                 body += data
-            if len(body) <= limit:
+            if len(body) <= request.limit:
                 return bytes(body)
-        raise UnreachableError(f"{destination.registry} answers more than {limit} bytes")
+        raise UnreachableError(f"{destination.registry} answers more than {request.limit} bytes")
 
     def _pool(self, destination: Destination, address: str) -> urllib3.HTTPConnectionPool:
         key = (destination.scheme, destination.registry, address)
@@ -169,22 +172,39 @@ class Transport:
 
 
 def tls_contexts(authorities: tuple[tuple[str, str], ...]) -> Callable[[str], ssl.SSLContext]:
-    """Our side of each handshake: what this machine trusts, and the CAs of `--registry-ca`."""
+    """Our side of each handshake: what this machine trusts, and the CAs of `--registry-ca`.
+
+    Made once, and again when a file has changed: reading this machine's CAs takes as long as a request.
+    """
+    made: dict[tuple[tuple[str, Signature | None], ...], ssl.SSLContext] = {}
 
     def context(registry: str) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_default_certs()
-        for path in (path for pattern, path in authorities if matches(pattern, registry)):
-            try:
-                context.load_verify_locations(path)
-            except OSError as exc:  # ssl.SSLError is one
-                raise UnreachableError(
-                    f"{registry}: --registry-ca: {path}: {exc.strerror or 'not PEM'}: expected PEM certificates"
-                ) from exc
-        return context
+        files = tuple((path, signature(path)) for pattern, path in authorities if matches(pattern, registry))
+        if files not in made:
+            made[files] = _new_context(registry, [path for path, _ in files])
+        return made[files]
 
     return context
+
+
+def _new_context(registry: str, paths: Sequence[str]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_default_certs()
+    for path in paths:
+        try:
+            context.load_verify_locations(path)
+        except OSError as exc:  # ssl.SSLError is one
+            raise UnreachableError(
+                f"{registry}: --registry-ca: {path}: {exc.strerror or 'not PEM'}: expected PEM certificates"
+            ) from exc
+    return context
+
+
+def _length(response: urllib3.BaseHTTPResponse) -> int:
+    """What the answer says of its length; 0 where it says nothing that can be read."""
+    said = response.headers.get("Content-Length", "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < _DIGITS else 0
 
 
 def _what(exc: HTTPError) -> str:

@@ -8,7 +8,7 @@ import json
 import sys
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,11 @@ from webhook import log
 from webhook.review import Answer, failure
 from webhook.reviews import Reviews
 from webhook.server import run
-from webhook.settings import ServerSettings, parse_settings
+from webhook.settings import ServerSettings, from_environ
 from webhook.status import Gauges, Readiness, said
 from webhook.worker import Worker
 
 DEFAULTS = ServerSettings(
-    entrypoint=parse_settings({}, {})[1].entrypoint,
     listen_address="127.0.0.1:0",
     telemetry_listen_address="",
     tls_cert_file="",
@@ -32,6 +31,7 @@ DEFAULTS = ServerSettings(
     role_policy_file="",
     broker_ca_file="",
     follows_kubelet_versions=True,
+    entrypoint=from_environ({})[1].entrypoint,
     workers=2,
     threads=4,
     max_body_bytes=7 * 1024 * 1024,
@@ -103,6 +103,6 @@ if __name__ == "__main__":
     given = json.loads(sys.argv[1])
     unready = given.pop("unready_file", "")
     slow_after_fork(given.pop("fork_seconds", 0.0))
-    settings = ServerSettings(**{**asdict(DEFAULTS), **given})
+    settings = replace(DEFAULTS, **given)
     log.configure(settings.log_level, as_json=settings.log_json)
     sys.exit(run(settings, lambda: start_reviews(unready), "1.2.3"))
