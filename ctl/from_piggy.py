@@ -5,7 +5,6 @@ Nothing has to be converted for a pod to work: the webhook reads piggy's words.
 """
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from ctl.manifest import Document
 from ctl.piggy_pods import PiggyPod, in_our_words, origins, read_pod
 from ctl.piggy_words import PREFIX, Difference, reference
 from ctl.render import patched
+from ctl.secret_texts import secret_texts
 from ctl.workload import KubernetesObject, objects_of, pointer
 from secretenv.references import PiggySource, ReferenceError  # noqa: A004 - the field's word
 
@@ -128,20 +128,11 @@ def _source_of(key: _Key, pods: Sequence[PiggyPod]) -> PiggySource | None:
 
 
 def _holder(index: int, subject: KubernetesObject) -> _Holder:
-    found = {("data", key): text for key, text in texts(subject.manifest.get("data")).items()}
-    if subject.kind == "Secret":
-        found = {place: _decoded(text) for place, text in found.items()}
-        found |= {("stringData", key): text for key, text in texts(subject.manifest.get("stringData")).items()}
+    of_secret = subject.kind == "Secret"
+    data = {("data", key): text for key, text in texts(subject.manifest.get("data")).items()}
+    found = secret_texts(subject.manifest) if of_secret else data
     references = {place: text for place, text in found.items() if text.startswith(PREFIX)}
     return _Holder(document=index, subject=subject, references=references)
-
-
-def _decoded(text: str) -> str:
-    """A Secret's value; what is no text is no reference."""
-    try:
-        return base64.b64decode(text).decode()
-    except (binascii.Error, ValueError):
-        return ""
 
 
 def _unknown(subject: KubernetesObject) -> tuple[Difference, ...]:
