@@ -4,6 +4,7 @@ Before each attempt, retries too, the deadline of its caller is looked at, a tok
 operation, and its credentials are put in where its caller brings his own: so one client serves every identity.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from botocore.exceptions import NoCredentialsError
 
 from secretenv.stores.bucket import RATES, Bucket
 from secretenv.stores.deadline import Deadline
+
+# At debug it writes every answer down, the secrets in it too: whatever level a program logs at, not that.
+logging.getLogger("botocore").setLevel(logging.INFO)
 
 # Seconds. AWS answers within one; what takes longer is better asked again.
 CONNECT_TIMEOUT = 2.0
