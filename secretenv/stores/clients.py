@@ -92,6 +92,8 @@ class Clients:
         self._clients: dict[tuple[str, str | None, str], Any] = {}
         self._buckets_lock = Lock()
         self._buckets: dict[tuple[str, str | None], Bucket] = {}
+        # At DEBUG it logs whole answers, and those hold secrets.
+        logging.getLogger("botocore").setLevel(logging.INFO)
         self._session = botocore.session.Session()
         if region:
             self._session.set_config_variable("region", region)
