@@ -4,7 +4,7 @@ from __future__ import annotations
 
 HELP = """\
 usage: token-injector --file=PATH [--refresh] [FLAGS]
-       token-injector await FILE [--timeout=120]
+       token-injector await FILE... [--timeout=120]
 
 Fetches a web identity token for AWS and writes it to a file, whole or not at all.
 Flags are Go's: one or two dashes, --flag=value or --flag value, switches as --refresh, --refresh=true|1|t.
@@ -33,7 +33,8 @@ where the token comes from:
   --source=file --source-file=PATH
                           a token that something else writes
 
-await: ends when FILE has a token; fails at once if the refresher's reason is permanent, or after --timeout seconds.
+await: ends when each FILE has something in it, a token for example; fails at once if the refresher's reason is
+permanent, or after --timeout seconds.
 
 environment:
   GCE_METADATA_HOST               HOST[:PORT] of the metadata server (default metadata.google.internal)
