@@ -52,8 +52,8 @@ NOT_TOLD = (
     "old token kept",
     "the source gave no later one",
     "no descriptor for signals and timers: ",
-    "asked. --supervise stays PID 1 and, when a secret changes, ends COMMAND after at most --jitter seconds, or signals it.",
-    "Starts COMMAND with its secrets in its environment. Without --from the socket or the env file beside the launcher is",
+    "--supervise stays PID 1; when a secret changes, it ends COMMAND after at most --jitter seconds, or signals it.",
+    "Starts COMMAND with its secrets in its environment. Without --from the socket or the env file beside it is asked.",
     "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=",
     "]] -- COMMAND [ARGUMENT...]",
 )
