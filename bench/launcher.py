@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.result import BenchError, Result
@@ -92,7 +92,7 @@ def _results(folder: Path, values: Mapping[str, str], references: Mapping[str, s
     ]
 
 
-def _milliseconds(command: Sequence[str], environment: Mapping[str, str]) -> float:
+def _milliseconds(command: list[str], environment: Mapping[str, str]) -> float:
     """From the start to the end of a process."""
     began = time.perf_counter_ns()
     process = os.posix_spawn(command[0], command, environment)

@@ -40,7 +40,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     volume.mkdir(parents=True)
     application = building.show("static" if request.param == "empty" else request.param)
     shutil.copy(application, made / "show")
-    needed = {"empty": list, "musl": lambda: [musl_loader()], "gnu": lambda: libraries(application)}[request.param]()
+    needed = [musl_loader()] if request.param == "musl" else libraries(application) if request.param == "gnu" else []
     for library in needed:
         place = made / str(library).lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)

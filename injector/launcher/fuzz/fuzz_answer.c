@@ -69,8 +69,10 @@ void fuzz_answer(char *bytes, size_t length) {
     if (length == 0) return;
     struct answer whole = read_in_pieces(bytes + 1, length - 1, length);
     struct answer pieces = read_in_pieces(bytes + 1, length - 1, (size_t)(unsigned char)*bytes + 1);
-    bool more = whole.state == ANSWER_MALFORMED && whole.at > 0 && bytes[whole.at] == '\0' && bytes[whole.at - 1] == '.';
-    promise(whole.state == pieces.state || (more && pieces.state == ANSWER_WHOLE));
+    // What ends in the piece that has the end: nobody has looked at the rest.
+    bool at_end = whole.at > 0 && bytes[whole.at] == '\0' && bytes[whole.at - 1] == *RECORD_END;
+    bool more = whole.state == ANSWER_MALFORMED && at_end && pieces.state == ANSWER_WHOLE;
+    promise(whole.state == pieces.state || more);
     if (whole.state == ANSWER_MALFORMED) promise(whole.reason_length > 0);
     if (whole.state == ANSWER_WHOLE) fuzz_merge(bytes + 1, whole.variables);
 }
