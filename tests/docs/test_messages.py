@@ -63,7 +63,7 @@ NOT_TOLD = (
     "no descriptor for signals and timers: ",
     "not served yet",
     "--supervise stays PID 1; when a secret changes, it ends COMMAND after at most --jitter seconds, or signals it.",
-    "Starts COMMAND with its secrets in its environment. Without --from the socket or the env file beside it is asked.",
+    "Starts COMMAND with its secrets in its environment. Without --from the socket or the file beside it is asked.",
     "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=",
     "]] -- COMMAND [ARGUMENT...]",
 )
