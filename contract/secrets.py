@@ -12,7 +12,12 @@ SOCKETS = "TOKEN_INJECTOR_SECRET_SOCKETS"
 # the application's container will have, under this prefix, the container's index in the plan, and "_".
 COPIED_PREFIX = "TOKEN_INJECTOR_COPIED_"
 
-# The Python command that delivers: `secrets [--once] [--report-fd=3 --sockets=N] [--token-file=FILE]`.
+# Written by tests and the demo only; read by the injected container: where the state volume is mounted, and where the
+# launcher lies that is copied into the volumes of containers (contract.pod.LAUNCHER where absent).
+STATE_DIRECTORY = "TOKEN_INJECTOR_SECRET_STATE"
+LAUNCHER_SOURCE = "TOKEN_INJECTOR_LAUNCHER"
+
+# The Python command that delivers: `secrets [--report-fd=3 --sockets=N] [--token-file=FILE] [--deadline=S]`.
 SECRETS_COMMAND = "secrets"
 SOCKETS_FLAG = "--sockets"
 # The first socket that the child of the launcher inherits; the others follow.
@@ -67,9 +72,12 @@ EXEC_INTERNAL = 125
 EXEC_NOT_EXECUTABLE = 126
 EXEC_NOT_FOUND = 127
 
-# Seconds before the time divisor: how long `exec` waits for its sidecar; between two looks at GENERATION_FILE; until a
+# Seconds before the time divisor: how long `exec` waits for its sidecar; how long the launcher's child tries to resolve
+# before it reports, and how long an init container does; between two looks at GENERATION_FILE; until a
 # served child ends when no container has asked it; between two polls of versions where no annotation says otherwise.
 EXEC_TIMEOUT = 120
+RESOLVE_DEADLINE = 30
+INIT_DEADLINE = 120
 GENERATION_POLL = 5
 LINGER = 20
 ROTATION_INTERVAL = 300

@@ -15,6 +15,7 @@ import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from images.aws_data import DataError, cut
 from images.unused import unused_application, unused_standard
 
 INTERPRETER = Path("/usr/bin/python3")
@@ -40,6 +41,7 @@ def assemble(root: Path, application: Path) -> None:
     """Gather everything below `root`."""
     sources = {*_interpreter(root)}
     _copy_tree(application, root, unused_application)
+    _aws_data(below(root, application))
     sources |= _shared_libraries(root)
     _users_and_certificates(root)
     _debian_packages(root, sources)
@@ -55,6 +57,16 @@ def _interpreter(root: Path) -> Iterator[Path]:
     standard = Path(sysconfig.get_path("stdlib"))
     _copy_tree(standard, root, unused_standard)
     yield from (path for path in standard.rglob("*") if below(root, path).exists())
+
+
+def _aws_data(application: Path) -> None:
+    found = sorted(application.rglob("botocore/data"))
+    if len(found) != 1:
+        raise RootError(f"expected one botocore below {application}, found {len(found)}")
+    try:
+        cut(found[0])
+    except DataError as exc:
+        raise RootError(str(exc)) from exc
 
 
 def _shared_libraries(root: Path) -> set[Path]:

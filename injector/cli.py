@@ -12,16 +12,16 @@ from contract.refresh import REPORT_FD_FLAG
 from injector import __version__
 from injector.errors import RefreshError, UsageError
 from injector.report import Next, last_words, report, write_termination_log
-from injector.settings import Await, Show, parse, shared
+from injector.secrets_settings import Secrets, of_environ
+from injector.settings import Await, Settings, Show, parse, shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
     from typing import NoReturn
 
     from injector.once import World
-    from injector.settings import Settings
 
 
 def main() -> int:
@@ -44,42 +44,82 @@ def run(arguments: Sequence[str]) -> int:
         return _show(asked)
     if isinstance(asked, Await):
         return _await(asked)
-    world = _world(asked)
-    if asked.refresh:
+    world = _world(asked.log_level)
+    if isinstance(asked, Settings) and asked.refresh:
         _loop(asked, world)
     if asked.report_fd is None:
         _end_on_sigterm()
-    return _once(asked, world)
+    if isinstance(asked, Secrets):
+        return _secrets(asked, world)
+    if asked.report_fd is not None or not asked.has_plan:
+        return _once(asked, world)
+    _import_meanwhile()
+    code = _once(asked, world)
+    if code != exit_codes.OK:
+        return code
+    return _secrets(of_environ(os.environ, asked.shared, token_file=asked.file, log_level=asked.log_level), world)
 
 
-def _world(settings: Settings) -> World:
+def _import_meanwhile() -> None:
+    """What reads secrets takes longer to import than a token to fetch, and fetching is waiting."""
+    from threading import Thread
+
+    def load() -> None:
+        from injector.secrets import preload
+
+        preload(os.environ)
+
+    Thread(target=load, daemon=True).start()
+
+
+def _world(log_level: str) -> World:
     from injector.log import Log
     from injector.once import World
 
-    log = Log(level=settings.log_level)
+    log = Log(level=log_level)
     return World(now=time.time, monotonic=time.monotonic, sleep=time.sleep, dice=_dice, log=log)
 
 
 def _once(settings: Settings, world: World) -> int:
-    """One refresh, and its result where the caller looks for it."""
-    from injector.once import once
-    from injector.sources import token_source
+    """One refresh."""
 
-    outcome: Next | RefreshError
-    try:
+    def refreshed() -> Next:
+        from injector.once import once
+        from injector.sources import token_source
+
         found = once(settings, source=token_source(settings), world=world)
-        outcome = Next(seconds=found.next_in)
         if settings.print_token:
             _print(found.token.text)
+        return Next(seconds=found.next_in)
+
+    return _done(refreshed, settings, world, missing="no token")
+
+
+def _secrets(asked: Secrets, world: World) -> int:
+    """One delivery, or what a later one of the launcher's children has to do."""
+
+    def delivered() -> Next:
+        from injector.secrets import deliver
+
+        return deliver(asked, os.environ, world)
+
+    return _done(delivered, asked, world, missing="no secrets")
+
+
+def _done(job: Callable[[], Next], asked: Settings | Secrets, world: World, *, missing: str) -> int:
+    """Do a job; its result goes where the caller looks for it."""
+    outcome: Next | RefreshError
+    try:
+        outcome = job()
     except RefreshError as exc:
         outcome = exc
     except Exception as exc:  # noqa: BLE001 - the outermost place: a bug is reported and logged, once
         outcome = _bug(exc, world)
-    if settings.report_fd is not None:
-        return _reported(settings.report_fd, outcome)
+    if asked.report_fd is not None:
+        return _reported(asked.report_fd, outcome)
     if isinstance(outcome, RefreshError):
-        write_termination_log(settings.shared, last_words(outcome))
-        world.log("error", "no token", exit_code=outcome.exit_code, reason=str(outcome))
+        write_termination_log(asked.shared, last_words(outcome))
+        world.log("error", missing, exit_code=outcome.exit_code, reason=str(outcome))
         return outcome.exit_code
     return exit_codes.OK
 
@@ -118,10 +158,9 @@ def _print(token: str) -> None:
 
 
 def _bug(exc: Exception, world: World) -> RefreshError:
-    import traceback
+    from injector.log import log_bug
 
-    # The frames only: an unexpected error's own text may quote what it choked on.
-    world.log("error", "bug", error=type(exc).__name__, traceback="".join(traceback.format_tb(exc.__traceback__)))
+    log_bug(world.log, exc)
     return RefreshError(
         f"a bug of the token tool ({type(exc).__name__}); please report it with the log", exit_code=exit_codes.INTERNAL
     )

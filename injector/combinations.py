@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contract.environ import GCE_METADATA_HOST
+from contract.secrets import PLAN
 from injector import sources
 from injector.errors import UsageError, printable
 from injector.flags import split_host
@@ -11,6 +12,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from injector.settings import Settings
 
+# Only the launcher has sockets, and a place for a second job beside the token's.
+NEEDS_LAUNCHER = (
+    f"--refresh=true delivers no secrets without the launcher, and {PLAN} asks for some; "
+    "the webhook's --refresher-program=launcher injects it"
+)
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -35,6 +41,7 @@ def check_combination(settings: Settings) -> None:
             settings.report_fd is not None and settings.refresh,
             "--report-fd reports one refresh; say --refresh=false with it",
         ),
+        (settings.refresh and settings.has_plan, NEEDS_LAUNCHER),
         (not settings.audience, "--audience is empty; leave it out for the default, or name one"),
         (
             settings.source not in sources.NAMES,

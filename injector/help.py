@@ -4,6 +4,7 @@ from __future__ import annotations
 
 HELP = """\
 usage: token-injector --file=PATH [--refresh] [FLAGS]
+       token-injector secrets [--token-file=PATH] [--deadline=120]
        token-injector await FILE [--timeout=120]
 
 Fetches a web identity token for AWS and writes it to a file, whole or not at all.
@@ -33,15 +34,25 @@ where the token comes from:
   --source=file --source-file=PATH
                           a token that something else writes
 
+secrets: reads the secrets of the plan in TOKEN_INJECTOR_SECRETS from AWS or the broker, and puts them where the
+application's containers look; unavailable ones are asked for again until --deadline. With a plan in its environment
+the token's command above does the same after the token, where it does not --refresh.
+
+  --token-file=PATH       the web identity token that is waited for (default AWS_WEB_IDENTITY_TOKEN_FILE)
+  --deadline=SECONDS      how long that may take (default 120; with --report-fd 30)
+  --sockets=N             the launcher's, with --report-fd: so many sockets to answer, from descriptor 4
+
 await: ends when FILE has a token; fails at once if the refresher's reason is permanent, or after --timeout seconds.
 
 environment:
   GCE_METADATA_HOST               HOST[:PORT] of the metadata server (default metadata.google.internal)
   TOKEN_INJECTOR_TERMINATION_LOG  where the last reason goes (default /dev/termination-log)
+  TOKEN_INJECTOR_SECRETS          what to deliver where, as JSON; the webhook writes it
   TOKEN_INJECTOR_TIME_DIVISOR     tests only: every wait is divided by this whole number
 
-exit codes: 0 a token is there; 2 wrong flag or variable; 10 no Google service account, 11 audience refused (somebody
-has to act); 20 source unavailable, 21 token refused, 30 token not written, 31 await timed out; 70 a bug.
+exit codes: 0 a token is there; 2 wrong flag or variable; 10 no Google service account, 11 audience refused 13 a
+secret or key is not there, 14 a secret refused (somebody has to act); 20 source unavailable, 21 token refused,
+22 secrets unavailable, 30 token not written, 31 await timed out, 34 secrets not written; 70 a bug.
 
 example:
   token-injector --file=/var/run/secrets/aws/token/token --refresh=true

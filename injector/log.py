@@ -9,6 +9,10 @@ import json
 import os
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from injector.refresh import LogEvent
+
 LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 STDERR = 2
 
@@ -30,3 +34,10 @@ class Log:
             os.write(self._descriptor, f"{line}\n".encode())
         except OSError:
             return  # a full or closed log must not cost the pod its token
+
+
+def log_bug(log: LogEvent, exc: Exception) -> None:
+    """Log where it is: the frames only, for an unexpected error's own text may quote what it choked on."""
+    import traceback
+
+    log("error", "bug", error=type(exc).__name__, traceback="".join(traceback.format_tb(exc.__traceback__)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contract import environ as names
 from contract import pod
+from contract import secrets as secret_names
 from contract.refresh import AWAIT_TIMEOUT, REPORT_FD_FLAG
 from injector import sources
 from injector.combinations import check_combination
@@ -18,6 +19,8 @@ from injector.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from injector.secrets_settings import Secrets
 
 DEFAULT_METADATA_HOST = "metadata.google.internal"
 DEADLINE = 60
@@ -78,13 +81,19 @@ class Settings(Record):
     deadline: int
     report_fd: int | None
     log_level: str
+    # The environment has a plan for secrets, which are delivered after the token where nobody else does it.
+    has_plan: bool
     shared: Shared
 
 
-def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings | Await | Show:
+def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings | Await | Secrets | Show:
     """Read a command line without the program's name; raises UsageError, whose text names the flag or variable."""
     if arguments and arguments[0] == pod.AWAIT_COMMAND:
         return _await(arguments[1:], shared(environ))
+    if arguments and arguments[0] == secret_names.SECRETS_COMMAND:
+        from injector.secrets_settings import parse_secrets
+
+        return parse_secrets(arguments[1:], environ, shared(environ)) or Show(what="help")
     on, values, rest = split_flags(arguments, switches=SWITCHES, options=OPTIONS)
     for flag, what in HELP_AND_VERSION.items():
         if on.get(flag):
@@ -105,6 +114,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings | Aw
         deadline=seconds("deadline", values.get("deadline", str(DEADLINE))),
         report_fd=whole_number(REPORT_FD_FLAG, values[REPORT_FD], least=3) if REPORT_FD in values else None,
         log_level=values.get("log-level", "info"),
+        has_plan=bool(environ.get(secret_names.PLAN)),
         shared=shared(environ),
     )
     check_combination(settings)

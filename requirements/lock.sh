@@ -14,9 +14,11 @@ lock() {  # lock OUTPUT FLAGS...
   "$tool/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
     --no-annotate --custom-compile-command "make lock" --output-file "requirements/$output" "$@" pyproject.toml
 }
-lock injector.txt --extra injector
-lock webhook.txt --extra webhook --extra certjob --extra ctl
 lock dev.txt --extra webhook --extra injector --extra certjob --extra ctl --group dev
-lock build.txt --group build
-lock launcher.txt --group launcher
-lock e2e.txt --group e2e
+# What the images hold is what the tests run with.
+tested=(--constraint requirements/dev.txt)
+lock injector.txt "${tested[@]}" --extra injector
+lock webhook.txt "${tested[@]}" --extra webhook --extra certjob --extra ctl
+lock build.txt "${tested[@]}" --group build
+lock launcher.txt "${tested[@]}" --group launcher
+lock e2e.txt "${tested[@]}" --group e2e

@@ -16,7 +16,7 @@ from tests.webhook.cases import golden_cases
 PAGE = (ROOT / "docs/troubleshooting.md").read_text()
 PROGRAMS = [
     path
-    for folder in ("webhook", "injector", "certjob", "kube", "contract")
+    for folder in ("webhook", "injector", "secretenv", "certjob", "kube", "contract")
     for path in sorted((ROOT / folder).rglob("*"))
     if path.suffix in (".py", ".c") and "fuzz" not in path.parts
 ]
@@ -34,6 +34,15 @@ COMPLETE = [
         "injector/refresh.py",
         "injector/tokenfile.py",
         "injector/awaiting.py",
+        "injector/job.py",
+        "injector/secrets.py",
+        "injector/unresolved.py",
+        "injector/delivering.py",
+        "injector/placing.py",
+        "injector/backend.py",
+        "injector/broker_client.py",
+        "injector/serving.py",
+        "injector/answering.py",
         "injector/launcher/outcome.c",
         "injector/launcher/await.c",
         "injector/launcher/supervise.c",
@@ -46,6 +55,7 @@ NOT_TOLD = (
     "old token kept",
     "the source gave no later one",
     "no descriptor for signals and timers: ",
+    "not served yet",
 )
 
 

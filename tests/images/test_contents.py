@@ -13,7 +13,7 @@ from tests.images.archive import Image, largest
 pytestmark = pytest.mark.images
 
 MEGABYTE = 1_000_000
-GOALS = {"injector": 60 * MEGABYTE, "webhook": 260 * MEGABYTE}
+GOALS = {"injector": 80 * MEGABYTE, "webhook": 260 * MEGABYTE}
 # Beside the interpreter.
 PROGRAMS = {
     "injector": {LAUNCHER},

@@ -46,7 +46,7 @@ print(json.dumps([imported, missing]))
 """
 # Integrations with what is not installed.
 NEVER_HAD = {"OpenSSL", "django", "grpc", "h2", "hypothesis", "js", "mypy", "paste", "pyu2f", "rsa", "socks"}
-NEVER_HAD |= {"twisted", "winreg", "aiohttp"}
+NEVER_HAD |= {"twisted", "winreg", "aiohttp", "docutils"}
 
 
 def missing(container: Container, python: str, folder: str, least: int) -> set[tuple[str, str]]:

@@ -1,0 +1,78 @@
+"""What of botocore's data do our programs read? Four services of four hundred, without the texts for people.
+
+It is read and parsed at each start that asks for a secret. Addresses and parameters stay as they are: a test compares
+every region's, and makes every call.
+"""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+SERVICES = ("dynamodb", "secretsmanager", "ssm", "sts")
+# Of a service, of one version of its API. What else there is serves pages, waiters and examples.
+_MODEL, _ADDRESSES, _MORE = "service-2.json.gz", "endpoint-rule-set-1.json.gz", "service-2.sdk-extras.json"
+_ENDPOINTS = "endpoints.json"
+_SHARED = (_ENDPOINTS, "partitions.json", "sdk-default-configuration.json", "_retry.json")
+
+
+class DataError(RuntimeError):
+    """botocore's data is not where or what it was: nothing is cut."""
+
+
+def cut(data: Path) -> None:
+    """Leave in botocore's folder of data what is read. Raises `DataError` and changes nothing if a part is missing."""
+    kept = {data / name for name in _SHARED}
+    for service in SERVICES:
+        versions = sorted(path.parent for path in data.glob(f"{service}/*/{_MODEL}"))
+        if not versions:
+            raise DataError(f"{data / service} has no {_MODEL}; botocore's layout has changed: images/aws_data.py")
+        # As botocore takes the latest by name.
+        kept |= {versions[-1] / _MODEL, versions[-1] / _ADDRESSES}
+    if missing := sorted(str(path.relative_to(data)) for path in kept if not path.is_file()):
+        raise DataError(f"{data} has no {', '.join(missing)}; botocore's layout has changed: images/aws_data.py")
+    endpoints = _endpoints(data / _ENDPOINTS)
+    kept |= {path.with_name(_MORE) for path in kept}
+    for path in sorted(data.rglob("*"), reverse=True):
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in kept:
+            path.unlink()
+    (data / _ENDPOINTS).write_text(_compact(endpoints))
+    for model in data.glob(f"*/*/{_MODEL}"):
+        # Without a time: the same botocore gives the same bytes.
+        model.write_bytes(gzip.compress(_compact(_silent(_read(model))).encode(), mtime=0))
+
+
+def _endpoints(file: Path) -> dict[str, Any]:
+    """The regions of all partitions, and of the services only ours."""
+    endpoints: dict[str, Any] = json.loads(file.read_text())
+    for partition in endpoints.get("partitions", ()):
+        services = partition.get("services", {})
+        partition["services"] = {name: services[name] for name in SERVICES if name in services}
+    if not any(partition["services"] for partition in endpoints.get("partitions", ())):
+        raise DataError(f"{file} names none of our services; botocore's layout has changed: images/aws_data.py")
+    return endpoints
+
+
+def _silent(model: Any) -> Any:
+    """The same without documentation. A shape may have a member of that name: only texts are documentation."""
+    match model:
+        case dict():
+            return {
+                name: _silent(value)
+                for name, value in model.items()
+                if not (name == "documentation" and isinstance(value, str))
+            }
+        case list():
+            return [_silent(value) for value in model]
+    return model
+
+
+def _read(file: Path) -> Any:
+    return json.loads(gzip.decompress(file.read_bytes()))
+
+
+def _compact(content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"))

@@ -1,0 +1,74 @@
+"""What does a container's launcher get on its socket? Its own plan's values, resolved when it asks, or the reason.
+
+Any thread may ask. What was read by this process is not read again, so the first answers cost nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from injector import reading, rotation, state, unresolved, wanted
+from injector.delivering import answer_of
+from injector.errors import RefreshError, printable
+from injector.log import log_bug
+from secretenv.answer import MessageError, parse_request, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from injector.job import Job
+    from secretenv.plan import ContainerPlan
+
+# A launcher's reason is one line in its own termination log.
+REASON = 1000
+
+
+class Answers:
+    """Answers, and the state after them: what a container fetched by itself is what was delivered to it."""
+
+    def __init__(self, job: Job, now: state.State, *, give_up: float) -> None:
+        self._job = job
+        self._give_up = give_up
+        self._lock = threading.Lock()
+        self.state = now
+
+    def answer(self, container: ContainerPlan, request: bytes) -> bytes | None:
+        """The answer; None: what was asked for is unavailable, and the launcher asks again."""
+        try:
+            return self._answer(container, request)
+        except MessageError as exc:
+            return refusal(f"the request cannot be read: {printable(str(exc))}")
+        except RefreshError as exc:
+            self._job.world.log("error", "not served", container=container.name, reason=str(exc))
+            return refusal(printable(str(exc), limit=REASON))
+        except Exception as exc:  # noqa: BLE001 - the outermost place of this thread: a bug is logged, once
+            log_bug(self._job.world.log, exc)
+            return refusal("a bug of the token tool; its log has the place, please report it")
+
+    def _answer(self, container: ContainerPlan, request: bytes) -> bytes | None:
+        job = self._job
+        sent = parse_request(request)
+        prepare = job.backend.prepare
+        wants = (
+            *wanted.of_container(container, job.plan, job.environ, prepare),
+            *wanted.of_request(container, job.plan, sent, prepare),
+        )
+        results = reading.read(wants, job.memory, job.patience(give_up=self._give_up))
+        missing = unresolved.refused(wants, results)
+        if missing and not job.plan.keeps_unresolved:
+            error = unresolved.error(missing)
+            if not error.permanent:
+                job.world.log("warning", "not served yet", container=container.name, reason=str(error))
+                return None
+            raise error
+        answer = answer_of(wants, results)
+        self._remember(container, reading.versions(wants, job.memory))
+        job.world.log("info", "container served", container=container.name, variables=len(wants))
+        return answer
+
+    def _remember(self, container: ContainerPlan, versions: Mapping[str, Mapping[str, str]]) -> None:
+        taker = wanted.container_taker(container.name)
+        with self._lock:
+            self.state = rotation.served(self.state, taker, versions.get(taker, {}))
+            state.write(self._job.asked.state, self.state)

@@ -1,0 +1,172 @@
+"""The command `secrets`: the plan in; files, answered sockets and the time of the next poll out.
+
+The launcher's child lives for seconds; what it leaves for the next one is the state (versions, never values):
+  nothing was delivered yet            -> resolve everything, then write everything, then ready, then serve
+  a client waits on a socket           -> resolve afresh what its container wants, and answer
+  the rotation's interval is over      -> compare versions, deliver again what changed
+  none of these                        -> say when to come again
+Without a launcher (an init container) everything is delivered once, and no state is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from contract import exit_codes
+from contract.secrets import LINGER, PLAN, READY_FILE
+from injector import polling, reading, serving, state, unresolved, wanted
+from injector.answering import Answers
+from injector.backend import backend, import_reader
+from injector.delivering import deliverable, generations, launchers
+from injector.errors import RefreshError
+from injector.job import Job, read_plan
+from injector.placing import Placed, place
+from injector.report import Next
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from injector.backend import Backend
+    from injector.once import World
+    from injector.secrets_settings import Secrets
+    from injector.serving import Served
+    from injector.wanted import Result, Wanted
+    from secretenv.plan import Plan
+
+    Choose = Callable[[Plan, Mapping[str, str], World], Backend]
+
+# A tick with nothing to poll; a container that asks does not wait for it.
+IDLE = 24 * 3600.0
+# Seconds before the time divisor: a later child was started by one client, and others seldom come with it; and what a
+# client that came at the last moment has left.
+SHORT_LINGER = 1
+GRACE = 5
+# Between two looks at a token file that is not there yet, in real seconds.
+POLL = 0.01
+
+
+def preload(environ: Mapping[str, str]) -> None:
+    """Import what the plan's delivery will need; what is wrong with either, `deliver` says."""
+    with suppress(RefreshError):
+        import_reader(read_plan(environ.get(PLAN, "")))
+
+
+def deliver(asked: Secrets, environ: Mapping[str, str], world: World, *, choose: Choose = backend) -> Next:
+    """Do what is due; raises RefreshError. `choose` gives who reads."""
+    plan = read_plan(asked.plan)
+    served = serving.inherited(asked.sockets, plan.containers)
+    launched = asked.report_fd is not None
+    before = state.read(asked.state) if launched else None
+    delay = plan.initial_delay / asked.shared.time_divisor
+    if delay and before is None:
+        if launched:
+            # The launcher ends a child that takes long, and it sleeps for less memory than we do.
+            state.write(asked.state, state.State())
+            return Next(seconds=delay)
+        world.sleep(delay)
+    delivered = before if before and before.takers else None
+    waits = serving.anybody_waits(served)
+    if delivered and not waits and not _poll_is_due(plan, delivered, world):
+        return _until_next(plan, delivered, world)
+    job = _job(asked, plan, environ, world, choose)
+    return _later(job, delivered, served, waits=waits) if delivered else _first(job, served)
+
+
+def _job(asked: Secrets, plan: Plan, environ: Mapping[str, str], world: World, choose: Choose) -> Job:
+    give_up = world.monotonic() + asked.deadline / asked.shared.time_divisor
+    # Before the token is awaited, because importing what reads takes about as long as fetching a token.
+    reader = choose(plan, environ, world)
+    return Job(
+        asked=asked,
+        plan=plan,
+        environ=environ,
+        backend=reader,
+        memory=reading.Memory(reader.store),
+        world=world,
+        give_up=give_up,
+    )
+
+
+def _first(job: Job, served: Sequence[Served]) -> Next:
+    """Everything is resolved before anything is written, and everything is written before anybody is told."""
+    if job.plan.awaits_token:
+        _await_token(job)
+    wants = wanted.of_plan(job.plan, job.environ, job.backend.prepare)
+    files = deliverable(job.plan, wants, _resolved(job, wants))
+    for file in (*launchers(job.plan, job.asked.launcher), *files):
+        place(file)
+    job.world.log("info", "secrets delivered", wanted=len(wants), files=len(files))
+    if job.asked.report_fd is None:
+        return Next(seconds=IDLE)
+    versions = reading.versions(wants, job.memory)
+    takers = {taker: state.Delivered(versions=versions.get(taker, {})) for taker in wanted.takers(job.plan)}
+    now = state.State(takers=takers, next_poll=job.world.monotonic() + polling.interval(job))
+    for file in generations(job.plan, now):
+        place(file)
+    state.write(job.asked.state, now)
+    place(Placed(path=os.path.join(job.asked.state, READY_FILE), content=b"ready\n"))
+    return _until_next(job.plan, _serve(job, now, served, linger=LINGER), job.world)
+
+
+def _later(job: Job, now: state.State, served: Sequence[Served], *, waits: bool) -> Next:
+    """Who waits is served first; a poll that is not due stays where it was."""
+    if waits:
+        now = _serve(job, now, served, linger=SHORT_LINGER)
+    if _poll_is_due(job.plan, now, job.world):
+        now = replace(polling.poll(job, now), next_poll=job.world.monotonic() + polling.interval(job))
+        state.write(job.asked.state, now)
+    return _until_next(job.plan, now, job.world)
+
+
+def _resolved(job: Job, wants: Sequence[Wanted]) -> dict[str, Result]:
+    """A result for each; raises RefreshError where there is none and the pod does not keep what it cannot resolve."""
+    results = reading.read(wants, job.memory, job.patience())
+    if missing := unresolved.refused(wants, results):
+        for one, refusal in missing:
+            job.world.log("warning", "unresolved", where=one.where, reason=refusal.message, refusal=refusal.reason)
+        if not job.plan.keeps_unresolved:
+            raise unresolved.error(missing)
+    return results
+
+
+def _serve(job: Job, now: state.State, served: Sequence[Served], *, linger: float) -> state.State:
+    if not served:
+        return now
+    end = job.world.monotonic() + (linger + GRACE) / job.divisor
+    answers = Answers(job, now, give_up=max(end, job.give_up))
+    serving.Server(served, answers.answer).run(linger=linger / job.divisor, give_up=max(end, job.give_up))
+    return answers.state
+
+
+def _poll_is_due(plan: Plan, now: state.State, world: World) -> bool:
+    return plan.rotation != "none" and world.monotonic() >= now.next_poll
+
+
+def _until_next(plan: Plan, now: state.State, world: World) -> Next:
+    if plan.rotation == "none":
+        return Next(seconds=IDLE)
+    return Next(seconds=max(0.0, now.next_poll - world.monotonic()))
+
+
+def _await_token(job: Job) -> None:
+    """The token's file is the work of another process of this container; its reason is in the same log."""
+    while not _has_content(job.asked.token_file):
+        if job.world.monotonic() >= job.give_up:
+            raise RefreshError(
+                f"there is no web identity token in {job.asked.token_file or '--token-file'} yet; "
+                "secrets are read when it comes: look at why the token does not",
+                exit_code=exit_codes.SECRETS_UNAVAILABLE,
+            )
+        job.world.sleep(POLL)
+
+
+def _has_content(path: str) -> bool:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size > 0

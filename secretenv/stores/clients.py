@@ -1,0 +1,161 @@
+"""botocore as we use it: one session, one client for each service and region, and what holds for every request.
+
+Before each attempt, retries too, the deadline of its caller is looked at, a token is taken from the bucket of its
+operation, and its credentials are put in where its caller brings his own: so one client serves every identity.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import botocore.session
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.credentials import Credentials as BotocoreCredentials
+from botocore.exceptions import NoCredentialsError
+
+from secretenv.stores.bucket import RATES, Bucket
+from secretenv.stores.deadline import Deadline
+
+# Seconds. AWS answers within one; what takes longer is better asked again.
+CONNECT_TIMEOUT = 2.0
+READ_TIMEOUT = 5.0
+# Of one request, the first included. Where half of all requests are throttled, 3 % still fail then: the caller's to
+# repeat, as he knows how long he may.
+ATTEMPTS = 5
+# What a client needs to be made, and never signs with: each request brings its own.
+_OF_THE_REQUEST = "of-the-request"
+
+
+class OutOfTimeError(Exception):
+    """The deadline of the caller is over, or would be before our own rate limit lets the request out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Of a session that somebody else began."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    deadline: Deadline
+    credentials: BotocoreCredentials | None
+
+
+_CALLER: ContextVar[_Caller] = ContextVar("caller")
+
+
+@contextmanager
+def calling(deadline: Deadline, credentials: Credentials | None = None) -> Iterator[None]:
+    """For whom, and until when, what is inside asks AWS; `together` takes it along into its threads."""
+    theirs = credentials and BotocoreCredentials(
+        credentials.access_key_id, credentials.secret_access_key, credentials.session_token
+    )
+    before = _CALLER.set(_Caller(deadline, theirs))
+    try:
+        yield
+    finally:
+        _CALLER.reset(before)
+
+
+class Clients:
+    """Makes clients when they are first asked for; safe for threads.
+
+    Nobody gets a client while `identify` waits for STS: who serves several identities takes another `Clients` for them.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str | None = None,
+        read_timeout: float = READ_TIMEOUT,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`region`: where no ARN names one; None: as botocore finds it in the environment."""
+        self._read_timeout = read_timeout
+        self._clock = clock
+        self._sleep = sleep
+        self._session_lock = Lock()
+        self._clients: dict[tuple[str, str | None, str], Any] = {}
+        self._buckets_lock = Lock()
+        self._buckets: dict[tuple[str, str | None], Bucket] = {}
+        # At DEBUG it logs whole answers, and those hold secrets.
+        logging.getLogger("botocore").setLevel(logging.INFO)
+        self._session = botocore.session.Session()
+        if region:
+            self._session.set_config_variable("region", region)
+        self._session.set_default_client_config(
+            Config(
+                connect_timeout=CONNECT_TIMEOUT,
+                read_timeout=read_timeout,
+                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                account_id_endpoint_mode="disabled",  # one address for each region, whatever the account
+                user_agent_extra="token-injector",
+            )
+        )
+        self._session.register("before-sign", self._before_attempt)
+        self.region: str | None = self._session.get_config_variable("region")
+        """Where a plain name is looked for."""
+
+    def identify(self) -> None:
+        """Have credentials of our own, from botocore's chain; in a pod this asks STS. Raises what botocore raises."""
+        with self._session_lock:
+            credentials = self._session.get_credentials()
+            if credentials is None:
+                raise NoCredentialsError
+            credentials.get_frozen_credentials()
+
+    def own(self, service: str, region: str | None) -> Any:
+        """A client that signs with our own credentials."""
+        return self._client(service, region, "own")
+
+    def theirs(self, service: str, region: str | None) -> Any:
+        """A client that signs with the credentials of whoever is `calling`."""
+        kept = {"aws_access_key_id": _OF_THE_REQUEST, "aws_secret_access_key": _OF_THE_REQUEST}
+        return self._client(service, region, "theirs", **kept)
+
+    def unsigned(self, service: str, region: str | None) -> Any:
+        """A client that does not sign, for who has no credentials yet."""
+        return self._client(service, region, "unsigned", config=Config(signature_version=UNSIGNED))
+
+    def _client(self, service: str, region: str | None, signing: str, **how: Any) -> Any:
+        with self._session_lock:
+            key = (service, region, signing)
+            if key not in self._clients:
+                self._clients[key] = self._session.create_client(service, region_name=region, **how)
+            return self._clients[key]
+
+    def _before_attempt(self, *, request: Any, operation_name: str, region_name: str | None, **_: Any) -> None:
+        caller = _CALLER.get()
+        wait = self._reserve(operation_name, region_name, caller.deadline.left())
+        if wait is None:
+            raise OutOfTimeError
+        if wait:
+            self._sleep(wait)
+        left = caller.deadline.left()
+        if not left:
+            raise OutOfTimeError
+        # As botocore's own per-request limits; see its httpsession.
+        request.context["read_timeout"] = min(self._read_timeout, left)
+        if caller.credentials:
+            request.context.setdefault("signing", {})["request_credentials"] = caller.credentials
+
+    def _reserve(self, operation: str, region: str | None, patience: float) -> float | None:
+        rate = RATES.get(operation)
+        if rate is None:
+            return 0.0
+        with self._buckets_lock:
+            now = self._clock()
+            key = (rate.shared, region)
+            bucket = self._buckets.setdefault(key, Bucket(per_second=rate.per_second, now=now))
+            return bucket.reserve(now=now, patience=patience)
