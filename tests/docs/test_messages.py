@@ -16,7 +16,7 @@ from tests.webhook.cases import golden_cases
 PAGE = (ROOT / "docs/troubleshooting.md").read_text()
 PROGRAMS = [
     path
-    for folder in ("serving", "webhook", "injector", "secretenv", "certjob", "kube", "contract")
+    for folder in ("serving", "webhook", "injector", "secretenv", "certjob", "ctl", "kube", "contract")
     for path in sorted((ROOT / folder).rglob("*"))
     if path.suffix in (".py", ".c") and "fuzz" not in path.parts
 ]
