@@ -78,7 +78,7 @@ def test_a_list_is_taken_out(secret: dict[str, Any], accounts: set[str]) -> None
     found = guarded(json.dumps({**secret, KEY: " , ".join(accounts)}))
     assert isinstance(found.value, str)
     assert json.loads(found.value) == secret
-    assert found.accounts == accounts
+    assert found.accounts == frozenset(accounts)
     assert repr(found.value) not in repr(found)
 
 

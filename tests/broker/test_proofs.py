@@ -65,7 +65,7 @@ def test_another_algorithm_or_key_proves_nothing(shared_issuer: Issuer) -> None:
     for bad in (
         signer.sign(claims, key=new_key()),
         jwt.encode(claims, "secret-of-32-bytes-at-least-it-is", algorithm="HS256", headers={"kid": signer.keys[0].kid}),
-        jwt.encode(claims, None, algorithm="none", headers={"kid": signer.keys[0].kid}),
+        jwt.encode(claims, "", algorithm="none", headers={"kid": signer.keys[0].kid}),
         f"{header}.{payload}.",
         f"{header}.{_part({**claims, 'sub': '1'})}.{signature}",
         f"{_part({'alg': 'none', 'kid': signer.keys[0].kid})}.{payload}.",
@@ -104,7 +104,8 @@ def test_clusters_tokens_differ_in_their_pod_only(shared_issuer: Issuer) -> None
     proofs = Proofs(
         {signer.url: "https://keys"}, fetch=lambda _: json.dumps(signer.jwks()).encode(), clock=shared_issuer.clock
     )
-    tokens = [signer.token("ns", "sa", **{"kubernetes.io": {"pod": {"name": name}}}) for name in "ab"]
+    pods: list[dict[str, Any]] = [{"kubernetes.io": {"pod": {"name": name}}} for name in "ab"]
+    tokens = [signer.token("ns", "sa", **pod) for pod in pods]
     assert proofs.claims(tokens[0]) == proofs.claims(tokens[1]) is not None
     assert proofs.claims(tokens[0]) != proofs.claims(signer.token("ns", "other"))
 
