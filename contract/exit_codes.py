@@ -26,6 +26,7 @@ AWAIT_TIMEOUT = 31
 # The cert job, when its time was over: run again, it goes on where it stopped.
 CLUSTER_UNAVAILABLE = 32
 REPLICAS_STALE = 33
+# Neither the files nor the sockets of the secrets can be made: the volume is full, missing or read-only.
 SECRETS_NOT_WRITTEN = 34
 TRANSIENT = range(20, 40)
 

@@ -1,4 +1,4 @@
-"""Is the first token there? The postStart hook waits for it, so that the application starts with a token.
+"""Is everything there, the first token and the secrets? The postStart hook waits for it.
 
 A permanent reason in the termination log ends the wait at once: a failed postStart kills the container, and the
 termination log is the only text of it that the kubelet shows.
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 POLL = 0.02
 
 
-def await_token(settings: Await, *, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
-    """Return when the file has something in it; raises RefreshError."""
+def await_files(settings: Await, *, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    """Return when each file has something in it; raises RefreshError."""
     shared = settings.shared
     give_up = monotonic() + settings.timeout / shared.time_divisor
-    while not _has_content(settings.file):
+    while missing := [file for file in settings.files if not _has_content(file)]:
         if permanent := read_permanent(read_termination_log(shared)):
             raise permanent
         if monotonic() >= give_up:
             last = (
                 printable(read_termination_log(shared), limit=REASON) or "the refresher gave no reason; look at its log"
             )
-            reason = f"no token in {settings.file} after {settings.timeout} s: {last}"
+            reason = f"after {settings.timeout} s there is nothing in {' and '.join(missing)}: {last}"
             write_termination_log(shared, f"{reason}\n")
             raise RefreshError(reason, exit_code=exit_codes.AWAIT_TIMEOUT)
         sleep(POLL)

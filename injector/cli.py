@@ -134,10 +134,10 @@ def _loop(settings: Settings, world: World) -> NoReturn:
 
 
 def _await(settings: Await) -> int:
-    from injector.awaiting import await_token
+    from injector.awaiting import await_files
 
     try:
-        await_token(settings, monotonic=time.monotonic, sleep=time.sleep)
+        await_files(settings, monotonic=time.monotonic, sleep=time.sleep)
     except RefreshError as exc:
         print(f"token-injector await: {exc}", file=sys.stderr)
         return exc.exit_code

@@ -5,7 +5,7 @@ from __future__ import annotations
 HELP = """\
 usage: token-injector --file=PATH [--refresh] [FLAGS]
        token-injector secrets [--token-file=PATH] [--deadline=120]
-       token-injector await FILE [--timeout=120]
+       token-injector await FILE... [--timeout=120]
 
 Fetches a web identity token for AWS and writes it to a file, whole or not at all.
 Flags are Go's: one or two dashes, --flag=value or --flag value, switches as --refresh, --refresh=true|1|t.
@@ -42,7 +42,8 @@ the token's command above does the same after the token, where it does not --ref
   --deadline=SECONDS      how long that may take (default 120; with --report-fd 30)
   --sockets=N             the launcher's, with --report-fd: so many sockets to answer, from descriptor 4
 
-await: ends when FILE has a token; fails at once if the refresher's reason is permanent, or after --timeout seconds.
+await: ends when each FILE has something in it, a token for example; fails at once if the refresher's reason is
+permanent, or after --timeout seconds.
 
 environment:
   GCE_METADATA_HOST               HOST[:PORT] of the metadata server (default metadata.google.internal)

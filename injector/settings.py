@@ -52,9 +52,9 @@ class Shared(Record):
 
 
 class Await(Record):
-    """`await FILE`: wait until another container's first token is there."""
+    """`await FILE…`: wait until there is something in each, the first token for example."""
 
-    file: str
+    files: tuple[str, ...]
     timeout: int
     shared: Shared
 
@@ -122,16 +122,22 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings | Aw
 
 
 def _await(arguments: Sequence[str], common: Shared) -> Await | Show:
-    """FILE may stand before or after the flags."""
-    switches, options = set(HELP_AND_VERSION), {"timeout"}
-    on, values, rest = split_flags(arguments, switches=switches, options=options)
-    more_on, more_values, more = split_flags(rest[1:], switches=switches, options=options)
-    if any((on | more_on).values()):
+    """Files may stand before, between and after the flags."""
+    files: list[str] = []
+    values: dict[str, str] = {}
+    asked_for_help = False
+    while arguments:
+        on, more, rest = split_flags(arguments, switches=set(HELP_AND_VERSION), options={"timeout"})
+        asked_for_help = asked_for_help or any(on.values())
+        values |= more
+        files += rest[:1]
+        arguments = rest[1:]
+    if asked_for_help:
         return Show(what="help")
-    if not rest or more:
-        raise UsageError("await needs one file, for example: await /var/run/secrets/aws/token/token --timeout=120")
-    timeout = seconds("timeout", (values | more_values).get("timeout", str(AWAIT_TIMEOUT)))
-    return Await(file=rest[0], timeout=timeout, shared=common)
+    if not all(files) or not files:
+        raise UsageError("await needs files, for example: await /var/run/secrets/aws/token/token --timeout=120")
+    timeout = seconds("timeout", values.get("timeout", str(AWAIT_TIMEOUT)))
+    return Await(files=tuple(files), timeout=timeout, shared=common)
 
 
 def shared(environ: Mapping[str, str]) -> Shared:

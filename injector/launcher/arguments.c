@@ -4,9 +4,10 @@
 #include <string.h>
 
 static const struct problem NONE = {.argument = NULL};
-static const char FLAG_SYNTAX[] = "flags are --name, --name=value or --name value";
-static const char BOOLEAN_FORM[] = "expected true or false (or 1, t, T, TRUE, True, 0, f, F, ...)";
-static const char AWAIT_FORM[] = "expected one file, for example: await /var/run/secrets/aws/token/token --timeout=120";
+const char FLAG_SYNTAX[] = "flags are --name, --name=value or --name value";
+const char BOOLEAN_FORM[] = "expected true or false (or 1, t, T, TRUE, True, 0, f, F, ...)";
+const char SECONDS_FORM[] = "expected a whole number of seconds, for example --timeout=120";
+static const char AWAIT_FORM[] = "expected files, for example: await /var/run/secrets/aws/token/token --timeout=120";
 
 bool words_add(struct words *words, const char *word) {
     if (words->count >= WORDS_LIMIT - 1) return false;
@@ -26,10 +27,18 @@ bool words_split(struct words *words, char *text) {
     }
 }
 
-static bool take_switch(const struct flag *flag, bool *value) {
+bool take_switch(const struct flag *flag, bool *value) {
     if (flag->value != NULL) return parse_boolean(flag->value, value);
     *value = true;
     return true;
+}
+
+// The value may be the next argument.
+struct problem take_seconds(char *const **next, const struct flag *flag, uint64_t *seconds) {
+    const char *argument = **next, *value = flag->value;
+    if (value == NULL && (*next)[1] != NULL) value = *++*next;
+    bool taken = value != NULL && parse_number(value, strlen(value), 999999999, seconds);
+    return taken ? NONE : (struct problem){argument, SECONDS_FORM};
 }
 
 static struct problem take_refresher_flag(
@@ -65,21 +74,16 @@ struct problem parse_refresher_arguments(char *const *arguments, struct refreshe
             return (struct problem){*arguments, "too many arguments"};
         if (problem.argument != NULL) return problem;
     }
-    if (found->show == NULL && found->refresh && (found->file == NULL || *found->file == '\0'))
+    if (found->show == NULL && found->refresh && !found->secrets && (found->file == NULL || *found->file == '\0'))
         return (struct problem){"--refresh=true", "needs a file for the token: add --file=PATH"};
     return NONE;
 }
 
 static struct problem take_await_flag(char *const **next, const struct flag *flag, struct await_arguments *found) {
-    const char *argument = **next;
-    const char *value = flag->value;
     if (flag_is(flag, "help") || flag_is(flag, "h"))
-        return take_switch(flag, &found->help) ? NONE : (struct problem){argument, BOOLEAN_FORM};
-    if (!flag_is(flag, "timeout")) return (struct problem){argument, "unknown flag; await knows --timeout=SECONDS"};
-    if (value == NULL && (*next)[1] != NULL) value = *++*next;
-    if (value == NULL || !parse_number(value, strlen(value), 999999999, &found->timeout))
-        return (struct problem){argument, "expected a whole number of seconds, for example --timeout=120"};
-    return NONE;
+        return take_switch(flag, &found->help) ? NONE : (struct problem){**next, BOOLEAN_FORM};
+    if (flag_is(flag, "timeout")) return take_seconds(next, flag, &found->timeout);
+    return (struct problem){**next, "unknown flag; await knows --timeout=SECONDS"};
 }
 
 struct problem parse_await_arguments(char *const *arguments, struct await_arguments *found) {
@@ -89,10 +93,9 @@ struct problem parse_await_arguments(char *const *arguments, struct await_argume
         enum argument_kind kind = parse_argument(*arguments, &flag);
         if (kind == ARGUMENT_WRONG) return (struct problem){*arguments, FLAG_SYNTAX};
         if (kind == ARGUMENT_FLAG) problem = take_await_flag(&arguments, &flag, found);
-        else if (found->file != NULL) return (struct problem){*arguments, AWAIT_FORM};
-        else found->file = *arguments;
+        else if (**arguments == '\0') return (struct problem){AWAIT_COMMAND, AWAIT_FORM};
+        else if (!words_add(&found->files, *arguments)) return (struct problem){*arguments, "too many files"};
         if (problem.argument != NULL) return problem;
     }
-    bool named = found->file != NULL && *found->file != '\0';
-    return named || found->help ? NONE : (struct problem){AWAIT_COMMAND, AWAIT_FORM};
+    return found->files.count > 0 || found->help ? NONE : (struct problem){AWAIT_COMMAND, AWAIT_FORM};
 }

@@ -1,5 +1,5 @@
-// How does one refresh run? As a child with nothing of ours but its pipe: descriptors 0 to 3, its own process group,
-// default signals. It dies with the launcher.
+// How does one refresh run? As a child with nothing of ours but its pipe and its sockets: descriptors 0 to 3 and those,
+// its own process group, default signals. It dies with the launcher.
 #include "launcher.h"
 
 #include <errno.h>
@@ -30,28 +30,27 @@ static _Noreturn void report_failed_start(const char *program, int error) {
 }
 
 // Runs in the parent's memory, after vfork: it changes nothing there and never returns.
-static _Noreturn void become_refresher(const struct words *command, int report, pid_t parent) {
-    sigset_t none;
+static _Noreturn void become_refresher(const struct words *command, size_t sockets, int report, pid_t parent) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(EXIT_INTERNAL);  // it died before the line above
     // The pipe may stand at REPORT_FD already; then only its close-on-exec flag is in the way.
     if (report == REPORT_FD) fcntl(report, F_SETFD, 0);
     else dup2(report, REPORT_FD);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (size_t i = 0; i < sockets; i++) fcntl(SOCKET_FD + (int)i, F_SETFD, 0);
+    signals_hold(0);
     execvp(command->at[0], (char *const *)(uintptr_t)command->at);
     report_failed_start(command->at[0], errno);
 }
 
 // False, with errno, where the node has no process or descriptor left.
-bool child_start(struct child *child, const struct words *command) {
+bool child_start(struct child *child, const struct words *command, size_t sockets) {
     int ends[2];
     pid_t parent = getpid();
     if (pipe2(ends, O_CLOEXEC) != 0) return false;
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     pid_t process = vfork();
-    if (process == 0) become_refresher(command, ends[1], parent);
+    if (process == 0) become_refresher(command, sockets, ends[1], parent);
     int error = errno;
     close(ends[1]);
     child->process = process;

@@ -1,43 +1,15 @@
-// What the launcher's files share. The constants of the first part are the contract's: a test compares the two.
+// What the launcher's files share. exec.h has what only the application's container needs.
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
+#include "contract.h"
+
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-// contract/environ.py
-#define REFRESHER_COMMAND "TOKEN_INJECTOR_REFRESH_COMMAND"
-#define TIME_DIVISOR "TOKEN_INJECTOR_TIME_DIVISOR"
-#define TERMINATION_LOG_VARIABLE "TOKEN_INJECTOR_TERMINATION_LOG"
-
-// contract/pod.py
-#define AWAIT_COMMAND "await"
-#define PYTHON_REFRESHER "/usr/bin/python3 -I -S /opt/token-injector"
-#define TERMINATION_LOG "/dev/termination-log"
-#define PERMANENT_PREFIX "permanent: "
-
-// contract/refresh.py; waits are in seconds before the time divisor.
-#define REPORT_FD_FLAG "--report-fd"
-#define REPORT_FD 3
-#define REPORT_NEXT "next"
-#define REPORT_ERROR "error"
-#define REPORT_LIMIT 1024
-#define BACKOFF_FIRST 1
-#define BACKOFF_CAP 60
-#define CHILD_DEADLINE 60
-#define AWAIT_TIMEOUT 120
-
-// contract/exit_codes.py
-#define EXIT_OK 0
-#define EXIT_USAGE 2
-#define EXIT_PERMANENT_FIRST 10
-#define EXIT_PERMANENT_LAST 19
-#define EXIT_SOURCE_UNAVAILABLE 20
-#define EXIT_AWAIT_TIMEOUT 31
-#define EXIT_INTERNAL 70
-
-// Ours alone. A report that names less or more than this is brought into it; seconds before the time divisor.
+// A report that names less or more than this is brought into it; seconds before the time divisor.
 #define NEXT_FLOOR 1
 #define NEXT_CAP 86400
 // The command and its arguments; an injected container has about ten.
@@ -45,6 +17,11 @@
 #define COMMAND_LIMIT 1024
 // A line for a person: the longest reason, and a path beside it.
 #define LINE_LIMIT 1280
+// One for each container of the pod that asks.
+#define SOCKETS_LIMIT 64
+
+#define TEXT(number) TEXT_OF(number)
+#define TEXT_OF(number) #number
 
 // parse.c: pure.
 struct flag {
@@ -87,18 +64,22 @@ struct words {
     size_t count;
 };
 struct refresher_arguments {
+    bool secrets;  // set by who asks: these are the arguments of the word "secrets"
     bool refresh;
     const char *show;  // "--help" or "--version" where one was asked for, else NULL
     const char *file;
     struct words handed_on;
 };
 struct await_arguments {
-    const char *file;
+    struct words files;
     uint64_t timeout;
     bool help;
 };
+extern const char FLAG_SYNTAX[], BOOLEAN_FORM[], SECONDS_FORM[];
 bool words_add(struct words *words, const char *word);
 bool words_split(struct words *words, char *text);
+bool take_switch(const struct flag *flag, bool *value);
+struct problem take_seconds(char *const **next, const struct flag *flag, uint64_t *seconds);
 struct problem parse_refresher_arguments(char *const *arguments, struct refresher_arguments *found);
 struct problem parse_await_arguments(char *const *arguments, struct await_arguments *found);
 
@@ -136,6 +117,7 @@ struct termination_log {
 void say(const struct text *text);
 bool termination_log_write(const struct termination_log *log, const struct text *text);
 size_t termination_log_read(const struct termination_log *log, char *bytes, size_t room);
+int fail(const struct termination_log *log, int code, const struct text *reason);
 int refuse(const struct termination_log *log, const char *what, const char *why);
 
 struct settings {
@@ -143,21 +125,66 @@ struct settings {
     struct termination_log log;
 };
 
+// signals.c: sets of them are masks, as the kernel has them.
+#define SIGNAL(number) (UINT64_C(1) << ((number) - 1))
+#define EVERY_SIGNAL UINT64_MAX
+uint64_t signals_hold(uint64_t these);
+int signals_descriptor(uint64_t these);
+bool signal_is_ignored(int number);
+void signals_default(uint64_t these);
+
+// world.c: real time and real dice.
+uint64_t world_now(void);
+int world_timer(int clock);
+void world_timer_set(int timer, uint64_t milliseconds);
+uint64_t world_dice(void);
+
+// sockets.c: they stand at SOCKET_FD and after it.
+bool sockets_listen(const char *paths, size_t *count, struct text *problem);
+
 // child.c: one refresh as a process of its own.
 struct child {
     int process;
     int report;  // the reading end of its pipe; -1 once it is closed
 };
-bool child_start(struct child *child, const struct words *command);
+bool child_start(struct child *child, const struct words *command, size_t sockets);
 void child_kill(const struct child *child);
 
-// world.c: real time and real dice.
-int world_timer(int clock);
-void world_timer_set(int timer, uint64_t milliseconds);
-uint64_t world_dice(void);
+// job.c: what is done again and again, by one child after the other.
+struct job {
+    const char *what;  // for people: there is no …
+    struct words command;
+    size_t sockets;     // a connection starts a child, which inherits them
+    int nap;            // CLOCK_BOOTTIME: a suspended machine's sleep counts
+    int deadline;       // CLOCK_MONOTONIC: a suspended machine's child had no time
+    bool due;           // a child shall be started
+    bool runs;          // one was started and is not judged yet
+    bool ended;         // it has, and status says how
+    bool late;
+    int status;
+    struct child child;
+    uint64_t quiet_until;  // before this moment a connection starts no child
+    unsigned failures;
+    struct text last_words;  // empty while all is well
+    size_t length;
+    char report[REPORT_LIMIT + 1];  // room for one byte more than a report may have tells a longer one
+};
+#define JOBS_LIMIT 2
+#define JOB_WATCHES (2 + SOCKETS_LIMIT)
+bool job_open(struct job *job);
+size_t job_watch(const struct job *job, uint64_t moment, struct pollfd *ready);
+void job_look(struct job *job, size_t count, const struct pollfd *ready);
+bool job_start(struct job *job, uint64_t divisor, struct outcome *outcome);
+bool job_is_over(const struct job *job);
+void job_end(struct job *job, struct outcome *outcome);
+uint64_t job_rest(struct job *job, uint64_t divisor, const struct outcome *outcome);
 
-// supervise.c and await.c: give the exit code.
-int supervise(const struct settings *settings, const struct words *command);
-int await_token(const struct settings *settings, const struct await_arguments *asked);
+// These give the exit code. sidecar.c, supervise.c and await.c: in the injected container.
+int run_sidecar(const struct settings *settings, char *const *arguments);
+int supervise(const struct settings *settings, struct job *jobs, size_t count);
+int await_files(const struct settings *settings, const struct await_arguments *asked);
+
+// main.c
+const char *variable(const char *name, const char *otherwise);
 
 #endif

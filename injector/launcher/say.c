@@ -46,6 +46,12 @@ size_t termination_log_read(const struct termination_log *log, char *bytes, size
     return length > 0 ? (size_t)length : 0;
 }
 
+int fail(const struct termination_log *log, int code, const struct text *reason) {
+    say(reason);
+    termination_log_write(log, reason);
+    return code;
+}
+
 int refuse(const struct termination_log *log, const char *what, const char *why) {
     struct outcome outcome;
     struct text line = {.length = 0};

@@ -1,97 +1,66 @@
-// Who waits, for almost nothing? Start a refresh, sleep until the next, back off on failure, end at once on a signal.
-// Signals are blocked and read from a descriptor, so none can slip between a look and a sleep, not even for PID 1.
+// Who waits, for almost nothing? Start what is due, sleep until something happens, end at once on a signal.
 #include "launcher.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#define OURS (SIGNAL(SIGTERM) | SIGNAL(SIGINT) | SIGNAL(SIGHUP) | SIGNAL(SIGQUIT) | SIGNAL(SIGCHLD))
 
 struct supervisor {
     const struct settings *settings;
+    struct job *jobs;
+    size_t count;
     int signals;
-    int nap;       // CLOCK_BOOTTIME: a suspended machine's sleep counts
-    int deadline;  // CLOCK_MONOTONIC: a suspended machine's child had no time
-    struct child child;
-    int status;
-    bool ended;  // the child, and status says how
-    int stop;    // the signal that ends us
+    int stop;  // the signal that ends us
     bool log_complained;
 };
 
-// Every ended process, ours or an orphan that PID 1 inherited. The child's group is killed before the child is reaped:
+// Every ended process, ours or an orphan that PID 1 inherited. A child's group is killed before the child is reaped:
 // until then nobody else can have its number.
 static void reap(struct supervisor *self) {
     for (;;) {
         siginfo_t found = {.si_pid = 0};
+        struct job *ours = NULL;
         int status;
         if (waitid(P_ALL, 0, &found, WEXITED | WNOHANG | WNOWAIT) != 0 || found.si_pid == 0) return;
-        bool ours = !self->ended && found.si_pid == self->child.process;
-        if (ours) child_kill(&self->child);
-        if (waitpid(found.si_pid, &status, 0) < 0 || !ours) continue;
-        self->ended = true;
-        self->status = status;
+        for (struct job *job = self->jobs; job < self->jobs + self->count; job++)
+            if (job->runs && !job->ended && job->child.process == found.si_pid) ours = job;
+        if (ours != NULL) child_kill(&ours->child);
+        if (waitpid(found.si_pid, &status, 0) < 0 || ours == NULL) continue;
+        ours->ended = true;
+        ours->status = status;
     }
 }
 
-// Sleeps until something happens; gives whether it was the timer.
-static bool look(struct supervisor *self, int timer, int report) {
-    struct pollfd ready[] = {{self->signals, POLLIN, 0}, {timer, POLLIN, 0}, {report, POLLIN, 0}};
+// Sleeps until something happens.
+static void look(struct supervisor *self) {
+    struct pollfd ready[1 + JOBS_LIMIT * JOB_WATCHES] = {{self->signals, POLLIN, 0}};
     struct signalfd_siginfo signal;
-    if (poll(ready, 3, -1) <= 0) return false;
+    size_t count = 1, watches[JOBS_LIMIT];
+    uint64_t moment = world_now();
+    int pause = -1;
+    for (size_t i = 0; i < self->count; i++) {
+        const struct job *job = &self->jobs[i];
+        count += watches[i] = job_watch(job, moment, ready + count);
+        if (job->sockets > 0 && !job->runs && moment < job->quiet_until) pause = (int)(job->quiet_until - moment);
+    }
+    if (poll(ready, count, pause) < 0) return;
     while (read(self->signals, &signal, sizeof signal) == sizeof signal)
         if (signal.ssi_signo != SIGCHLD) self->stop = (int)signal.ssi_signo;
     reap(self);
-    return ready[1].revents != 0;
+    for (size_t i = 0, at = 1; i < self->count; at += watches[i++]) job_look(&self->jobs[i], watches[i], ready + at);
 }
 
-// Room for one byte more than a report may have tells a longer one.
-static size_t read_report(struct child *child, char *line, size_t length) {
-    ssize_t got = 0;
-    while (length <= REPORT_LIMIT && (got = read(child->report, line + length, REPORT_LIMIT + 1 - length)) > 0)
-        length += (size_t)got;
-    if (got == 0 || length > REPORT_LIMIT) {
-        close(child->report);
-        child->report = -1;
-    }
-    return length;
-}
-
-static void refresh_once(struct supervisor *self, const struct words *command, struct outcome *outcome) {
-    char line[REPORT_LIMIT + 1];
-    size_t length = 0;
-    bool late = false;
-    self->ended = false;
-    if (!child_start(&self->child, command)) {
-        self->ended = true;
-        outcome_failed(outcome, EXIT_SOURCE_UNAVAILABLE, "no process for the refresher: ");
-        text_put(&outcome->reason, strerror(errno));
-        return;
-    }
-    world_timer_set(self->deadline, wait_scaled(CHILD_DEADLINE, self->settings->divisor));
-    while (!self->ended && !self->stop && !late && length <= REPORT_LIMIT) {
-        late = look(self, self->deadline, self->child.report);
-        if (self->child.report >= 0) length = read_report(&self->child, line, length);
-    }
-    bool killed = !self->ended;
-    if (killed) {
-        child_kill(&self->child);
-        while (waitpid(self->child.process, &self->status, 0) < 0 && errno == EINTR) continue;
-        self->ended = true;
-    }
-    if (self->child.report >= 0) length = read_report(&self->child, line, length);
-    if (self->child.report >= 0) close(self->child.report);
-    if (length > REPORT_LIMIT) outcome_failed(outcome, EXIT_SOURCE_UNAVAILABLE, "the refresher's report is too long");
-    else if (killed) outcome_failed(outcome, EXIT_SOURCE_UNAVAILABLE, "the refresher hung and was killed");
-    else outcome_judge(outcome, self->status, line, length);
-}
-
-static void leave_last_words(struct supervisor *self, const struct text *line) {
+// The first job that fails has the word.
+static void leave_last_words(struct supervisor *self) {
     struct text complaint = {.length = 0};
+    const struct text *line = &complaint;  // still empty
+    for (size_t i = self->count; i-- > 0;)
+        if (self->jobs[i].last_words.length > 0) line = &self->jobs[i].last_words;
     if (termination_log_write(&self->settings->log, line) || self->log_complained) return;
     self->log_complained = true;
     text_put(&complaint, "the termination log cannot be written: ");
@@ -99,61 +68,56 @@ static void leave_last_words(struct supervisor *self, const struct text *line) {
     say(&complaint);
 }
 
-static uint64_t tell(struct supervisor *self, const struct outcome *outcome, unsigned *failures) {
+static void tell(struct supervisor *self, struct job *job, const struct outcome *outcome) {
     struct text line = {.length = 0};
-    if (outcome->refreshed) {
-        *failures = 0;
-        leave_last_words(self, &line);
-        return wait_until_next(outcome->milliseconds, self->settings->divisor);
-    }
-    if (*failures < UINT8_MAX) (*failures)++;  // far beyond the cap
-    uint64_t wait = wait_after_failures(*failures, world_dice(), self->settings->divisor);
-    text_put_last_words(&line, outcome);
-    leave_last_words(self, &line);
-    line.length = 0;
-    text_put(&line, "no token (exit code ");
+    uint64_t wait = job_rest(job, self->settings->divisor, outcome);
+    leave_last_words(self);
+    if (outcome->refreshed) return;
+    text_put(&line, "no ");
+    text_put(&line, job->what);
+    text_put(&line, " (exit code ");
     text_put_number(&line, (uint64_t)outcome->code);
     text_put(&line, "), next try in ");
     text_put_seconds(&line, wait);
     text_put(&line, " s: ");
     text_put_foreign(&line, outcome->reason.bytes, outcome->reason.length);
     say(&line);
-    return wait;
+}
+
+static void turn(struct supervisor *self, struct job *job) {
+    struct outcome outcome;
+    if (job->runs && job_is_over(job)) {
+        job_end(job, &outcome);
+        tell(self, job, &outcome);
+    } else if (!job->runs && job->due && !job_start(job, self->settings->divisor, &outcome)) {
+        tell(self, job, &outcome);
+    }
 }
 
 static bool open_descriptors(struct supervisor *self) {
-    sigset_t ours;
-    sigemptyset(&ours);
-    sigaddset(&ours, SIGTERM);
-    sigaddset(&ours, SIGINT);
-    sigaddset(&ours, SIGHUP);
-    sigaddset(&ours, SIGQUIT);
-    sigaddset(&ours, SIGCHLD);
-    self->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
-    self->nap = world_timer(CLOCK_BOOTTIME);
-    self->deadline = world_timer(CLOCK_MONOTONIC);
-    sigaddset(&ours, SIGPIPE);  // whoever reads our stderr may go
-    return sigprocmask(SIG_SETMASK, &ours, NULL) == 0 && self->signals >= 0 && self->nap >= 0 && self->deadline >= 0;
+    signals_hold(OURS | SIGNAL(SIGPIPE));  // whoever reads our stderr may go
+    self->signals = signals_descriptor(OURS);
+    bool opened = self->signals >= 0;
+    for (size_t i = 0; i < self->count; i++) opened = job_open(&self->jobs[i]) && opened;
+    return opened;
 }
 
-int supervise(const struct settings *settings, const struct words *command) {
-    struct supervisor self = {.settings = settings, .ended = true};
-    struct outcome outcome;
-    struct text line = {.length = 0};
-    unsigned failures = 0;
+int supervise(const struct settings *settings, struct job *jobs, size_t count) {
+    struct supervisor self = {.settings = settings, .jobs = jobs, .count = count};
+    struct outcome unheard;
     if (!open_descriptors(&self)) {
+        struct text line = {.length = 0};
         text_put(&line, "no descriptor for signals and timers: ");
         text_put(&line, strerror(errno));
         say(&line);
         return EXIT_INTERNAL;
     }
-    leave_last_words(&self, &line);  // a reason of the container's last life must not end an `await` of this one
-    for (;;) {
-        refresh_once(&self, command, &outcome);
-        if (self.stop) return EXIT_OK;
-        world_timer_set(self.nap, tell(&self, &outcome, &failures));
-        while (!look(&self, self.nap, -1))
-            if (self.stop) return EXIT_OK;
-        if (self.stop) return EXIT_OK;
+    leave_last_words(&self);  // a reason of the container's last life must not end an `await` of this one
+    while (!self.stop) {
+        for (size_t i = 0; i < count; i++) turn(&self, &jobs[i]);
+        look(&self);
     }
+    for (size_t i = 0; i < count; i++)
+        if (jobs[i].runs) job_end(&jobs[i], &unheard);
+    return EXIT_OK;
 }

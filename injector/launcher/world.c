@@ -5,6 +5,13 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
+// In milliseconds, since some moment.
+uint64_t world_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
 int world_timer(int clock) {
     int made = timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK);
     // gVisor knows only CLOCK_MONOTONIC here.

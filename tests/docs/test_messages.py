@@ -37,6 +37,12 @@ COMPLETE = [
         "injector/launcher/outcome.c",
         "injector/launcher/await.c",
         "injector/launcher/supervise.c",
+        "injector/launcher/job.c",
+        "injector/launcher/sockets.c",
+        "injector/launcher/answer.c",
+        "injector/launcher/ask.c",
+        "injector/launcher/exec.c",
+        "injector/launcher/become.c",
     )
 ]
 # Texts of these modules that nobody is told: log events, names, and the forms that annotations.md shows.
@@ -46,6 +52,10 @@ NOT_TOLD = (
     "old token kept",
     "the source gave no later one",
     "no descriptor for signals and timers: ",
+    "asked. --supervise stays PID 1 and, when a secret changes, ends COMMAND after at most --jitter seconds, or signals it.",
+    "Starts COMMAND with its secrets in its environment. Without --from the socket or the env file beside the launcher is",
+    "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=",
+    "]] -- COMMAND [ARGUMENT...]",
 )
 
 

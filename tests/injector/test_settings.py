@@ -78,13 +78,21 @@ def test_await(arguments: list[str]) -> None:
     """`await` takes a file and a timeout in any order; the default is the launcher's."""
     found = parse(arguments, {})
     assert isinstance(found, Await)
-    assert (found.file, found.timeout) == (FILE, 120)
+    assert (found.files, found.timeout) == ((FILE,), 120)
 
 
-@pytest.mark.parametrize("arguments", [["await"], ["await", "a", "b"], ["await", "--timeout=5"]])
-def test_await_needs_one_file(arguments: list[str]) -> None:
-    """Anything but one file is refused with an example."""
-    assert "await needs one file, for example:" in refusal(*arguments)
+def test_await_several_files() -> None:
+    """Flags may stand before, between and after them; of a repeated one the last counts."""
+    found = parse(["await", "--timeout=5", "a", "-timeout", "6", "b", "c", "--timeout=7"], {})
+    assert isinstance(found, Await)
+    assert (found.files, found.timeout) == (("a", "b", "c"), 7)
+    assert isinstance(parse(["await", "a", "b", "--help"], {}), Show)
+
+
+@pytest.mark.parametrize("arguments", [["await"], ["await", "a", ""], ["await", "--timeout=5"]])
+def test_await_needs_a_file(arguments: list[str]) -> None:
+    """No file is refused with an example."""
+    assert "await needs files, for example:" in refusal(*arguments)
 
 
 @pytest.mark.parametrize(

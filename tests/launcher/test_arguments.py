@@ -73,8 +73,8 @@ REFUSED = {
     "no name": (["-=x"], "-=x: flags are"),
     "two dashes": (["--", "--refresh"], "--: flags are"),
     "too many": (["x"] * 200, "too many"),
-    "await without a file": (["await"], "await: expected one file"),
-    "await with two files": (["await", "/a", "/b"], "/b: expected one file"),
+    "await without a file": (["await"], "await: expected files"),
+    "await with an empty name": (["await", "/a", ""], "await: expected files"),
     "await with an unknown flag": (["await", "/a", "--wait"], "--wait: unknown flag"),
     "await with a wrong number": (["await", "/a", "--timeout=2m"], "--timeout=2m: expected a whole number"),
     "await without a number": (["await", "/a", "--timeout"], "--timeout: expected a whole number"),
@@ -135,4 +135,4 @@ def test_await_help(sidecar: Sidecar) -> None:
     """`await --help` prints its usage and waits for nothing."""
     done = sidecar.run("await", "--help")
     assert (done.returncode, done.stderr) == (exit_codes.OK, "")
-    assert done.stdout.startswith("usage: token-injector await FILE")
+    assert done.stdout.startswith("usage: token-injector await FILE...")

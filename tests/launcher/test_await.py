@@ -114,9 +114,32 @@ def test_timeout(sidecar: Sidecar, last: str, says: str) -> None:
     done = sidecar.run("await", str(sidecar.token), "--timeout", "10")
     assert 1 <= time.monotonic() - begin < 10
     assert done.returncode == exit_codes.AWAIT_TIMEOUT
-    assert sidecar.log_text().startswith(f"no token in {sidecar.token} after 10 s: ")
+    assert sidecar.log_text().startswith(f"after 10 s there is nothing in {sidecar.token}: ")
     assert sidecar.log_text().endswith(f"{says}\n")
     assert done.stderr == f"token-injector: {sidecar.log_text()}"
+
+
+@pytest.mark.parametrize("first", ["token", "ready"])
+def test_several_files(sidecar: Sidecar, first: str) -> None:
+    """It waits for the last of them, whichever that is, in folders of their own."""
+    ready = sidecar.folder / "state" / "ready"
+    ready.parent.mkdir()
+    files = {"token": sidecar.token, "ready": ready}
+    run = sidecar.start("await", str(sidecar.token), str(ready))
+    files.pop(first).write_text("1")
+    time.sleep(0.3)
+    assert run.popen.poll() is None
+    (last,) = files.values()
+    last.write_text("1")
+    assert run.popen.wait(10) == exit_codes.OK
+
+
+def test_says_which_is_missing(sidecar: Sidecar) -> None:
+    """Of several files those are named that did not come."""
+    sidecar.token.write_text("t")
+    done = sidecar.run("await", f"{sidecar.folder}/ready", str(sidecar.token), f"{sidecar.folder}/more", "--timeout=1")
+    assert done.returncode == exit_codes.AWAIT_TIMEOUT
+    assert f"after 1 s there is nothing in {sidecar.folder}/ready and {sidecar.folder}/more: " in sidecar.log_text()
 
 
 def test_timeout_of_zero(sidecar: Sidecar) -> None:

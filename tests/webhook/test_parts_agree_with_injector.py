@@ -95,7 +95,7 @@ def test_post_start_awaits_the_same_file(program: str, make_settings: Callable[.
     meant = injector_settings.parse(command[len(PROGRAMS[program]) :], {})
 
     assert isinstance(meant, injector_settings.Await)
-    assert (meant.file, meant.timeout) == ("/aws/jwt", 30)
+    assert (meant.files, meant.timeout) == (("/aws/jwt",), 30)
 
 
 def test_the_token_is_where_the_application_looks(make_settings: Callable[..., Settings]) -> None:

@@ -1,0 +1,79 @@
+// What was `exec` asked for? Pure.
+#include "exec.h"
+
+#include <string.h>
+
+static const struct problem NONE = {.argument = NULL};
+
+// The names of kill -l, without those that no process can handle.
+int parse_signal(const char *name) {
+    static const char names[][7] = {"HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "", "USR1", "SEGV",
+        "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+        "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (*name != '\0' && strcmp(name, names[i]) == 0) return (int)i + 1;
+    return 0;
+}
+
+static bool skip(const char **text, const char *word) {
+    if (*text == NULL || strncmp(*text, word, strlen(word)) != 0) return false;
+    *text += strlen(word);
+    return true;
+}
+
+static struct problem take_from(const char *argument, const char *value, struct exec_arguments *found) {
+    found->source = skip(&value, "unix:") ? SOURCE_SOCKET : skip(&value, "file:") ? SOURCE_FILE : SOURCE_BESIDE;
+    found->path = value;
+    if (found->source != SOURCE_BESIDE && *value != '\0') return NONE;
+    return (struct problem){argument, "expected --from=unix:PATH or --from=file:PATH"};
+}
+
+static struct problem take_supervision(const char *argument, const char *value, struct exec_arguments *found) {
+    found->supervision = SUPERVISE_NOT;
+    if (skip(&value, "signal:")) {
+        found->supervision = SUPERVISE_SIGNAL;
+        found->signal = parse_signal(value);
+        if (found->signal > 0) return NONE;
+    } else if (skip(&value, "restart") && *value == '\0') {
+        found->supervision = SUPERVISE_RESTART;
+        return NONE;
+    }
+    return (struct problem){argument, "expected --supervise=restart or --supervise=signal:NAME, for example signal:HUP"};
+}
+
+static struct problem take_flag(char *const **next, const struct flag *flag, struct exec_arguments *found) {
+    const char *argument = **next;
+    if (flag_is(flag, "help") || flag_is(flag, "h"))
+        return take_switch(flag, &found->help) ? NONE : (struct problem){argument, BOOLEAN_FORM};
+    if (flag_is(flag, "from")) return take_from(argument, flag->value, found);
+    if (flag_is(flag, "supervise")) return take_supervision(argument, flag->value, found);
+    if (flag_is(flag, "timeout")) return take_seconds(next, flag, &found->timeout);
+    if (flag_is(flag, "jitter")) return take_seconds(next, flag, &found->jitter);
+    return (struct problem){argument, "unknown flag; exec knows --from, --timeout, --supervise and --jitter"};
+}
+
+struct problem parse_exec_arguments(char *const *arguments, struct exec_arguments *found) {
+    static const char form[] = "expected a command after --, for example: exec -- /bin/server --port=80";
+    struct flag flag;
+    for (; *arguments != NULL && strcmp(*arguments, "--") != 0; arguments++) {
+        enum argument_kind kind = parse_argument(*arguments, &flag);
+        if (kind == ARGUMENT_WRONG) return (struct problem){*arguments, FLAG_SYNTAX};
+        if (kind == ARGUMENT_WORD) return (struct problem){*arguments, form};
+        struct problem problem = take_flag(&arguments, &flag, found);
+        if (problem.argument != NULL) return problem;
+    }
+    if (found->help) return NONE;
+    if (arguments[0] == NULL || arguments[1] == NULL) return (struct problem){EXEC_COMMAND, form};
+    found->command = arguments + 1;
+    return NONE;
+}
+
+// The file of that name in the path's folder; false: there is no room for it.
+bool path_beside(const char *path, const char *name, char *beside, size_t room) {
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] != '/') length--;
+    if (length + strlen(name) >= room) return false;
+    memcpy(beside, path, length);
+    strcpy(beside + length, name);
+    return true;
+}
