@@ -1,7 +1,7 @@
 """The fake clouds as a Deployment, and a hand on their control port through the API server's proxy."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,27 +55,27 @@ def trust_cluster() -> str:
     return issuer
 
 
-def google_role(arn: str, *, audience: str = AUDIENCE) -> None:
-    """An AWS role that trusts the fake's Google service account."""
+def google_role(arn: str, *, audience: str = AUDIENCE, reads: Sequence[str] | None = None) -> None:
+    """An AWS role that trusts the fake's Google service account; `reads`: see `demo.fakes.sts.Role`."""
     condition = {"accounts.google.com:sub": UNIQUE_ID, "accounts.google.com:oaud": audience}
-    _role(arn, "accounts.google.com", condition)
+    _role(arn, "accounts.google.com", condition, reads)
 
 
-def cluster_role(arn: str, *, issuer: str, namespace: str, account: str) -> None:
+def cluster_role(arn: str, *, issuer: str, namespace: str, account: str, reads: Sequence[str] | None = None) -> None:
     """An AWS role that trusts one service account of the cluster."""
     host = issuer.removeprefix("https://")
     condition = {f"{host}:sub": f"system:serviceaccount:{namespace}:{account}", f"{host}:aud": "sts.amazonaws.com"}
-    _role(arn, f"arn:aws:iam::{arn.split(':')[4]}:oidc-provider/{host}", condition)
+    _role(arn, f"arn:aws:iam::{arn.split(':')[4]}:oidc-provider/{host}", condition, reads)
 
 
-def _role(arn: str, principal: str, condition: Mapping[str, str]) -> None:
+def _role(arn: str, principal: str, condition: Mapping[str, str], reads: Sequence[str] | None) -> None:
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": principal},
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": {"StringEquals": condition},
     }
-    aws(roles={arn: {"trust_policy": {"Version": "2012-10-17", "Statement": [statement]}}})
+    aws(roles={arn: {"trust_policy": {"Version": "2012-10-17", "Statement": [statement]}, "reads": reads}})
 
 
 def _post(path: str, wanted: Mapping[str, Any]) -> None:
