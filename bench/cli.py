@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import accounts, memory, mutation, secrets, token, webhook
+from bench import accounts, memory, mutation, secrets, storm, token, webhook
 from bench.result import BenchError, Result, table, write
 
 EXAMPLE = "example:\n  python -m bench token memory    only these two"
@@ -18,6 +18,7 @@ MEASUREMENTS: dict[str, Callable[[], list[Result]]] = {
     "mutation": mutation.measure,
     "secrets": secrets.measure,
     "webhook": webhook.measure,
+    "storm": storm.measure,
 }
 
 

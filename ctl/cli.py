@@ -18,7 +18,7 @@ from ctl.errors import UsageError
 from ctl.streams import Streams
 
 try:
-    from ctl import doctor, entrypoint, inject, trust_policy
+    from ctl import check, convert, doctor, entrypoint, inject, trust_policy
 except ModuleNotFoundError as missing:
     # Of the extra: the distribution itself needs the standard library alone.
     print(f"kubectl token-injector: no module {missing.name}: pip install 'token-injector[ctl]'", file=sys.stderr)
@@ -30,6 +30,8 @@ examples:
   kubectl token-injector inject -f deployment.yaml --service-accounts service-accounts.yaml -o diff
   kubectl token-injector doctor --token token --role-trust-policy role.json
   kubectl token-injector trust-policy --service-account-id 112233445566778899001
+  kubectl token-injector check -f deployment.yaml --service-accounts service-accounts.yaml
+  kubectl token-injector convert -f deployment.yaml -o diff
   kubectl token-injector entrypoint registry.example/shop/web:1.0 --container web
   kubectl token-injector COMMAND --help    says more
 """
@@ -86,6 +88,8 @@ def build_parser() -> argparse.ArgumentParser:
     about: dict[str, tuple[Any, str]] = {
         "inject": (inject, "show what the webhook would do to manifests"),
         "doctor": (doctor, "say whether AWS would let a token assume a role, and if not, why"),
+        "check": (check, "say whether pods will start with their secrets"),
+        "convert": (convert, "write piggy's manifests in our own words"),
         "entrypoint": (entrypoint, "write the annotation that says what an image starts"),
         "trust-policy": (trust_policy, "write the trust policy that lets one workload in"),
     }
@@ -110,6 +114,10 @@ def _run(
             return inject.run(arguments, environ, streams)
         case "doctor":
             return doctor.run(arguments, streams, now=clock())
+        case "check":
+            return check.run(arguments, environ, streams)
+        case "convert":
+            return convert.run(arguments, environ, streams)
         case "entrypoint":
             return entrypoint.run(arguments, environ, streams)
         case _:

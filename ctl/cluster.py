@@ -1,18 +1,20 @@
-"""What does the cluster say of the service accounts and kubelets that no file tells? For `inject --live`.
+"""What does the cluster say of the service accounts, ConfigMaps and kubelets that no file tells? For --live.
 
-Reads only: service accounts by name, the nodes' versions. No pod is sent anywhere.
+Reads only: service accounts and ConfigMaps by name, the nodes' versions. No pod is sent anywhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ctl.accounts import Accounts
 from ctl.errors import UsageError
+from ctl.look_ups import texts
 from kube.client import Client
 from kube.config import from_kubeconfig
 from kube.errors import ForbiddenError, KubeError, NotFoundError
 from webhook.account_cache import account_key, keep_account
 from webhook.kubelet_version import NodeVersions, Version, keep_node, oldest_beside, server_version
+from webhook.secrets.look_ups import Missing
 
 _SECONDS = 10.0
 
@@ -38,6 +40,21 @@ class Cluster:
             except KubeError as exc:
                 raise self._refused(exc) from exc
             found[account_key(namespace, name)] = account.annotations
+        return found
+
+    def config_maps(self, wanted: Iterable[tuple[str, str]]) -> dict[str, Mapping[str, str] | Missing]:
+        """Those of the wanted (namespace, name) that may be read; none where there is none."""
+        found: dict[str, Mapping[str, str] | Missing] = {}
+        for namespace, name in sorted(set(wanted)):
+            key = account_key(namespace, name)
+            try:
+                found[key] = texts(self._get(f"/api/v1/namespaces/{namespace}/configmaps/{name}").get("data"))
+            except NotFoundError:
+                found[key] = "absent"
+            except ForbiddenError:
+                continue  # nobody here knows it, as if there were no --live
+            except KubeError as exc:
+                raise self._refused(exc) from exc
         return found
 
     def kubelet_version_floor(self) -> Version:

@@ -5,7 +5,7 @@ Pure: text out. The same input gives the same text, to the byte.
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ctl.manifest import Document, join_documents, rewritten, write_document
@@ -17,21 +17,31 @@ _RESET = "\x1b[0m"
 
 def as_yaml(documents: Sequence[Document], renderings: Sequence[Rendering]) -> str:
     """The stream of documents; those that nothing happened to are as they were written."""
+    return contents_as_yaml(documents, _contents(documents, renderings))
+
+
+def contents_as_yaml(documents: Sequence[Document], contents: Sequence[Any]) -> str:
+    """The stream with these contents, where they are other objects than the documents' own."""
     return join_documents(
         document if content is document.content else rewritten(document, content)
-        for document, content in zip(documents, _contents(documents, renderings), strict=True)
+        for document, content in zip(documents, contents, strict=True)
     )
 
 
 def as_json(documents: Sequence[Document], renderings: Sequence[Rendering]) -> str:
     """One object as it is, several as a List, which `kubectl apply` takes."""
-    contents = [content for content in _contents(documents, renderings) if content is not None]
-    return _json(contents[0] if len(contents) == 1 else {"apiVersion": "v1", "kind": "List", "items": contents})
+    return contents_as_json(_contents(documents, renderings))
+
+
+def contents_as_json(contents: Sequence[Any]) -> str:
+    """As `as_json`."""
+    present = [content for content in contents if content is not None]
+    return to_json(present[0] if len(present) == 1 else {"apiVersion": "v1", "kind": "List", "items": present})
 
 
 def as_patch(renderings: Sequence[Rendering]) -> str:
     """A JSON array: each object that holds a pod, and its JSON Patch (RFC 6902), empty where nothing happens."""
-    return _json(
+    return to_json(
         [
             {
                 "apiVersion": one.subject.api_version,
@@ -47,12 +57,22 @@ def as_patch(renderings: Sequence[Rendering]) -> str:
 
 def as_diff(renderings: Sequence[Rendering], *, colour: bool) -> str:
     """A unified diff of each object that changes, both sides written alike: only what is injected differs."""
+    return objects_as_diff(
+        (
+            (one.subject.display_name, one.subject.manifest, patched(one.subject.manifest, one.patch))
+            for one in renderings
+            if one.patch
+        ),
+        "injected",
+        colour=colour,
+    )
+
+
+def objects_as_diff(objects: Iterable[tuple[str, Any, Any]], what: str, *, colour: bool) -> str:
+    """The same of objects by name, before and after."""
     lines: list[str] = []
-    for one in renderings:
-        if one.patch:
-            before, after = one.subject.manifest, patched(one.subject.manifest, one.patch)
-            name = one.subject.display_name
-            lines += difflib.unified_diff(_lines(before), _lines(after), name, f"{name} injected", lineterm="")
+    for name, before, after in objects:
+        lines += difflib.unified_diff(_lines(before), _lines(after), name, f"{name} {what}", lineterm="")
     return "".join(f"{_coloured(line) if colour else line}\n" for line in lines)
 
 
@@ -75,5 +95,6 @@ def _coloured(line: str) -> str:
     return f"{_COLOURS[line[0]]}{line}{_RESET}" if line[:1] in _COLOURS else line
 
 
-def _json(value: Any) -> str:
+def to_json(value: Any) -> str:
+    """As every command writes it."""
     return json.dumps(value, indent=2) + "\n"

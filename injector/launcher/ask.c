@@ -120,9 +120,8 @@ enum asked ask(struct question *self) {
     for (uint64_t pause = PAUSE_FIRST;; pause = pause < PAUSE_CAP / 2 ? pause * 2 : PAUSE_CAP) {
         enum asked asked = ask_once(self);
         if (asked != ASKED_AGAIN) return asked;
-        uint64_t now = world_now();
-        if (now >= self->give_up) return ASKED_LATE;
-        asked = wait_until(self, -1, 0, now + pause < self->give_up ? now + pause : self->give_up);
-        if (asked == ASKED_ENDED) return asked;
+        uint64_t next = world_now() + pause;
+        asked = wait_until(self, -1, 0, next < self->give_up ? next : self->give_up);
+        if (asked == ASKED_ENDED || next >= self->give_up) return asked;
     }
 }

@@ -12,8 +12,8 @@
 static const char USAGE[] =
     "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=" TEXT(EXEC_TIMEOUT) "] [--supervise=restart|"
     "signal:NAME\n       [--jitter=" TEXT(JITTER) "]] -- COMMAND [ARGUMENT...]\n\n"
-    "Starts COMMAND with its secrets in its environment. Without --from the socket or the env file beside the launcher is\n"
-    "asked. --supervise stays PID 1 and, when a secret changes, ends COMMAND after at most --jitter seconds, or signals it.\n";
+    "Starts COMMAND with its secrets in its environment. Without --from the socket or the env file beside it is asked.\n"
+    "--supervise stays PID 1; when a secret changes, it ends COMMAND after at most --jitter seconds, or signals it.\n";
 
 // PID 1 ignores what it does not handle; whoever ignored one of them before us still does.
 static uint64_t ending_signals(void) {

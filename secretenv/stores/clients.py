@@ -22,6 +22,9 @@ from botocore.exceptions import NoCredentialsError
 from secretenv.stores.bucket import RATES, Bucket
 from secretenv.stores.deadline import Deadline
 
+# At debug it writes every answer down, the secrets in it too: whatever level a program logs at, not that.
+logging.getLogger("botocore").setLevel(logging.INFO)
+
 # Seconds. AWS answers within one; what takes longer is better asked again.
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 5.0

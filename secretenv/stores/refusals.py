@@ -7,13 +7,15 @@ Answers are never quoted: one may hold a secret.
 import re
 
 from botocore import exceptions
+from botocore.parsers import ResponseParserError
 
 from secretenv.references import Item, Parameter, ParameterPath, Secret, Source
 from secretenv.stores import Reason, Refusal
 from secretenv.stores.clients import OutOfTimeError
 
-# What a call may raise: botocore lets the errors of the token's file through.
-ERRORS = (exceptions.BotoCoreError, exceptions.ClientError, OutOfTimeError, OSError)
+# What a call may raise: botocore lets the errors of the token's file through, and what it cannot parse, as when a proxy
+# answers in AWS's place, is none of its own errors.
+ERRORS = (exceptions.BotoCoreError, exceptions.ClientError, ResponseParserError, OutOfTimeError, OSError)
 
 DOCTOR = "run `kubectl token-injector doctor` for the pod"
 _STS = "AssumeRoleWithWebIdentity"

@@ -254,6 +254,92 @@ def test_an_annotation_on_the_workload_does_nothing_either() -> None:
     )
 
 
+def piggy_pod(**annotations: str) -> dict[str, Any]:
+    """A pod of piggy's, without our label."""
+    template = pod()
+    template["metadata"] = {
+        "annotations": {"piggysec.com/aws-secret-name": "prod/db"}
+        | {f"piggysec.com/{name.replace('_', '-')}": value for name, value in annotations.items()}
+    }
+    template["spec"]["containers"][0]["env"] = [{"name": "A", "value": "piggy:a"}]
+    return template
+
+
+def test_piggys_annotations_on_the_workload_do_nothing_either() -> None:
+    """As with ours: the webhook sees pods only."""
+    finished = inject(manifest("Deployment", annotations={"piggysec.com/aws-secret-name": "prod/db"}))
+
+    assert "the annotation piggysec.com/aws-secret-name stands on the Deployment itself" in finished.err
+
+
+def test_a_piggy_pod_needs_no_label() -> None:
+    """The webhook sees it by its annotations, and so does this."""
+    finished = inject(manifest("Deployment", piggy_pod()), flags=("--kubelet-version-floor=1.35",))
+
+    [deployment] = read(finished)
+    spec = pod_of(deployment)["spec"]
+    assert spec["containers"][0]["env"][0]["valueFrom"]["fileKeyRef"]["key"] == "A"
+    assert spec["initContainers"][0]["name"] == "update-gcp-id-token"
+
+
+def test_an_entrypoint_is_not_looked_up() -> None:
+    """Offline nobody asks a registry: the denial says so, and what to write down."""
+    finished = inject(manifest("Deployment", piggy_pod()), flags=("--kubelet-version-floor=1.34",))
+
+    assert finished.code == 1
+    assert "it is not looked up offline" in finished.err
+    assert "admission.token-injector/entrypoint.app" in finished.err
+
+
+def test_config_maps_among_the_manifests_are_read() -> None:
+    """The reference in one becomes a variable of its own; a ConfigMap that no file has is not taken for empty."""
+    template = piggy_pod()
+    container = template["spec"]["containers"][0]
+    container["env"], container["envFrom"] = [], [{"configMapRef": {"name": "settings"}}]
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings", "namespace": "shop"},
+        "data": {"B": "piggy:b", "C": "plain"},
+    }
+    floor = ("--kubelet-version-floor=1.35",)
+
+    found = inject(config_map, manifest("Deployment", template), flags=floor)
+    unknown = inject(manifest("Deployment", template), flags=floor)
+
+    [_, deployment] = read(found)
+    assert [entry["name"] for entry in pod_of(deployment)["spec"]["containers"][0]["env"]] == ["B"]
+    assert "it is not looked up offline" in unknown.err  # so it would be the launcher's
+
+
+def test_the_brokers_ca_is_not_known_here(tmp_path: Path) -> None:
+    """A plan without it is no plan to apply: a warning, unless the file is given."""
+    ca = tmp_path / "ca.crt"
+    ca.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    wanted = manifest("Deployment", piggy_pod(piggy_address="https://x"))
+    flags = ("--kubelet-version-floor=1.35", "--broker-address=https://broker.webhook.svc")
+
+    warned = inject(wanted, flags=flags)
+    silent = inject(wanted, flags=(*flags, f"--broker-ca-file={ca}"))
+
+    assert "the CA of the broker's certificate is not known here: give it with --broker-ca-file" in warned.err
+    assert "broker's certificate" not in silent.err
+    assert "MIIB" in silent.out
+
+
+def test_a_file_without_certificates_is_no_ca(tmp_path: Path) -> None:
+    """It is refused, with its name."""
+    file = tmp_path / "ca.crt"
+    file.write_text("nothing")
+
+    finished = inject(
+        manifest("Deployment"), flags=("--broker-address=https://broker.webhook.svc", f"--broker-ca-file={file}")
+    )
+
+    assert finished.code == 2
+    assert f"--broker-ca-file: {file}: it holds no certificate" in finished.err
+
+
 @pytest.mark.parametrize(
     ("kind", "policy", "warning"),
     [
@@ -366,8 +452,16 @@ TWO_ACCOUNTS = f"{PLAIN_ACCOUNT}---\n{BAD_ACCOUNT.replace('arn: 1', 'arn: x')}"
     ("argv", "stdin", "message"),
     [
         (("-f", "-", "--mode=gogle"), "", "--mode: 'gogle' is not valid: expected google or cluster"),
-        (("-f", "-", "--service-accounts", "-"), "", "-f -, --service-accounts -, --role-policy -: standard"),
-        (("-f", "-", "--role-policy=-"), "", "-f -, --service-accounts -, --role-policy -: standard input can be read"),
+        (
+            ("-f", "-", "--service-accounts", "-"),
+            "",
+            "-f -, --service-accounts -, --role-policy -, --broker-ca-file -: standard",
+        ),
+        (
+            ("-f", "-", "--role-policy=-"),
+            "",
+            "-f -, --service-accounts -, --role-policy -, --broker-ca-file -: standard input can be read",
+        ),
         (("-f", "-", "--role-policy=none.yaml"), "", "--role-policy: none.yaml: No such file or directory"),
         (("-f", "missing.yaml", "--role-policy=-"), "rules: []", "--role-policy: standard input: rules: the list is"),
         (("-f", "missing.yaml"), "", "-f: missing.yaml: No such file or directory: give a file that can be read, or -"),

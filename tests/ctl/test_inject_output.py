@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ctl.cli import main
-from ctl.inject import _SETTINGS
+from ctl.gather import SETTINGS
 from tests.ctl.commands import GOLDEN, golden, run
 from webhook.flags import ENTRYPOINT_GROUP, SERVER_SETTINGS
 
@@ -57,8 +57,8 @@ def test_every_setting_of_a_review_is_a_flag() -> None:
     groups = ("listening", "service accounts", ENTRYPOINT_GROUP, "capacity")
     elsewhere = {setting.flag for group in groups for setting in SERVER_SETTINGS[group]}
 
-    assert {setting.flag for setting in _SETTINGS} | elsewhere == {
+    assert {setting.flag for setting in SETTINGS} | elsewhere == {
         setting.flag for group in SERVER_SETTINGS.values() for setting in group
     }
-    for setting in _SETTINGS:
+    for setting in SETTINGS:
         assert f"--{setting.flag} {setting.metavar}" in run("inject", "--help").out

@@ -16,7 +16,7 @@ from tests.webhook.cases import golden_cases
 PAGE = (ROOT / "docs/troubleshooting.md").read_text()
 PROGRAMS = [
     path
-    for folder in ("serving", "webhook", "injector", "certjob", "kube", "contract")
+    for folder in ("serving", "webhook", "injector", "secretenv", "certjob", "kube", "contract")
     for path in sorted((ROOT / folder).rglob("*"))
     if path.suffix in (".py", ".c") and "fuzz" not in path.parts
 ]
@@ -34,6 +34,15 @@ COMPLETE = [
         "injector/refresh.py",
         "injector/tokenfile.py",
         "injector/awaiting.py",
+        "injector/job.py",
+        "injector/secrets.py",
+        "injector/unresolved.py",
+        "injector/delivering.py",
+        "injector/placing.py",
+        "injector/backend.py",
+        "injector/broker_client.py",
+        "injector/serving.py",
+        "injector/answering.py",
         "injector/launcher/outcome.c",
         "injector/launcher/await.c",
         "injector/launcher/supervise.c",
@@ -52,8 +61,9 @@ NOT_TOLD = (
     "old token kept",
     "the source gave no later one",
     "no descriptor for signals and timers: ",
-    "asked. --supervise stays PID 1 and, when a secret changes, ends COMMAND after at most --jitter seconds, or signals it.",
-    "Starts COMMAND with its secrets in its environment. Without --from the socket or the env file beside the launcher is",
+    "not served yet",
+    "--supervise stays PID 1; when a secret changes, it ends COMMAND after at most --jitter seconds, or signals it.",
+    "Starts COMMAND with its secrets in its environment. Without --from the socket or the env file beside it is asked.",
     "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=",
     "]] -- COMMAND [ARGUMENT...]",
 )

@@ -31,7 +31,8 @@ class Program:
 def build(outputs: Sequence[Path], command: Sequence[str], variables: Mapping[str, str]) -> None:
     """Run the command unless its outputs are newer than every source; one process at a time."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    newest = max(path.stat().st_mtime for path in (*SOURCES.glob("*.[ch]"), SOURCES / "build.sh"))
+    sources = (*SOURCES.glob("*.[ch]"), SOURCES / "build.sh", Path(__file__).parent / "show.c")
+    newest = max(path.stat().st_mtime for path in sources)
     with (BUILD / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if all(path.exists() and path.stat().st_mtime >= newest for path in outputs):
@@ -39,6 +40,18 @@ def build(outputs: Sequence[Path], command: Sequence[str], variables: Mapping[st
         env = {**os.environ, **variables}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=380, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def show(linked: str) -> Path:
+    """The application of the tests (show.c) for this machine: `linked` is static, musl (dynamically) or gnu."""
+    native()
+    built = BUILD / f"show.{linked}"
+    target = f"{HERE}-linux-{'musl' if linked == 'static' else linked}"
+    flags = ["-O1", "-s", "-Wall", "-Wextra", "-Werror", "-static" if linked == "static" else "-dynamic"]
+    source = str(Path(__file__).parent / "show.c")
+    caches = dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"), str(ROOT / "build/zig-cache"))
+    build([built], [sys.executable, "-m", "ziglang", "cc", "-target", target, *flags, source, "-o", str(built)], caches)
+    return built
 
 
 def native() -> Program:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.launcher import building
+from tests.launcher.application import Application
 from tests.launcher.building import BINARIES, Program
 from tests.launcher.sidecar import Sidecar
 
@@ -50,6 +51,25 @@ def sidecar(program: Program, tmp_path: Path) -> Iterator[Sidecar]:
 def native_sidecar(tmp_path: Path) -> Iterator[Sidecar]:
     """Only the program for this machine: what is measured would be qemu's or the sanitizers'."""
     yield from _sidecar(building.native(), tmp_path)
+
+
+@pytest.fixture
+def application(program: Program, tmp_path: Path) -> Iterator[Application]:
+    """Each build of the launcher, with an application's folder."""
+    yield from _application(program, tmp_path)
+
+
+@pytest.fixture
+def native_application(tmp_path: Path) -> Iterator[Application]:
+    """Only the program for this machine."""
+    yield from _application(building.native(), tmp_path)
+
+
+def _application(program: Program, folder: Path) -> Iterator[Application]:
+    made = Application(program=program, folder=folder, show=building.show("static"))
+    made.log.touch()  # as the kubelet does
+    yield made
+    made.end()
 
 
 def _sidecar(program: Program, folder: Path) -> Iterator[Sidecar]:

@@ -14,7 +14,10 @@ from contract import annotations as keys
 from contract import environ
 from contract.pod import GENERATE_CONTAINER, UPDATE_CONTAINER, VOLUME_NAME, VOLUME_PATH
 from tests.webhook.cases import IMAGE
+from webhook.entrypoint.manifest import Entrypoint
+from webhook.entrypoint.question import Failure, Wanted
 from webhook.mutate import mutate
+from webhook.secrets.look_ups import LookUps, Missing
 from webhook.settings import Settings, parse_settings
 
 Pod = dict[str, Any]
@@ -22,6 +25,7 @@ Pod = dict[str, Any]
 NAMESPACE = "shop"
 ROLES = ("arn:aws:iam::123456789012:role/orders", "arn:aws-cn:iam::210987654321:role/shop/$(HOME)/reports")
 DRAWN_NAMES = ("token-injector-webhook-aaaaaaaaaaaaaaaa", "token-injector-webhook-bbbbbbbbbbbbbbbb")
+REFERENCES = ("sm://prod/db#a", "x${ssm:///prod/b|trim}", "piggy:c", "arn:aws:s3:::bucket", "sm://")
 TOKEN_FILES = (f"{VOLUME_PATH}/token", f"{VOLUME_PATH}/other", "/aws/token", "/own/token")
 
 # Valid and malformed values of each annotation; role-arn is drawn apart, as without one nothing happens.
@@ -40,6 +44,18 @@ VALUES: dict[str, tuple[str, ...]] = {
     keys.CPU_LIMIT: ("none", "100m", "1m"),
     keys.MEMORY_REQUEST: ("16Mi", "1Gi"),
     keys.MEMORY_LIMIT: ("none", "64Mi", "1Mi"),
+    keys.SECRETS: ("true", "arns", "false", "yes"),
+    keys.SECRET_DELIVERY: ("auto", "envfile", "launcher"),
+    keys.SECRET_IDENTITY: ("direct", "broker"),
+    keys.SECRET_ROTATION: ("none", "file", "signal:HUP", "restart"),
+    keys.SECRET_UNRESOLVED: ("keep", "fail"),
+    keys.SECRET_FILES_PATH: ("/files", "/tmp"),
+    f"{keys.SECRET_FILE_PREFIX}key": ("sm://prod/tls#key", "no reference"),
+    f"{keys.ENTRYPOINT_PREFIX}app": ('["/app", "$(A)"]', "[]"),
+    keys.PIGGY_SECRET_NAME: ("prod/db", ""),
+    keys.PIGGY_ADDRESS: ("https://piggy.example",),
+    keys.PIGGY_STANDALONE: ("true", "maybe"),
+    keys.PIGGY_DEBUG: ("true",),
     keys.EKS_ROLE_ARN: ROLES,
     keys.EKS_AUDIENCE: ("sts.amazonaws.com",),
     keys.EKS_TOKEN_EXPIRATION: ("86400", "1"),
@@ -60,8 +76,41 @@ def all_settings() -> tuple[Settings, ...]:
         {"kubelet-version-floor": ["1.28"]},
         {"mode": ["cluster"], "missing-role": ["deny"]},
         {"refresher": ["none"], "refresher-program": ["python"], "session-name": ["{namespace}.{cluster}"]},
+        {"kubelet-version-floor": ["1.36"], "region": ["eu-west-1"], "broker-address": ["https://broker.webhook.svc"]},
+        {"kubelet-version-floor": ["1.28"], "region": ["eu-west-1"], "broker-address": ["https://broker.webhook.svc"]},
     )
-    return tuple(parse_settings({"image": [IMAGE], "cluster-name": ["prod/eu"], **choice}, {})[0] for choice in choices)
+    environs: tuple[dict[str, str], ...] = ({}, {"AWS_SECRET_NAME": "prod/default", "PIGGY_IGNORE_NO_ENV": "true"})
+    return tuple(
+        parse_settings({"image": [IMAGE], "cluster-name": ["prod/eu"], **choice}, environ)[0]
+        for choice in choices
+        for environ in environs
+    )
+
+
+class _ConfigMaps:
+    """One ConfigMap with references, one that nobody may read, and no other."""
+
+    def data(self, namespace: str, name: str) -> dict[str, str] | Missing:
+        """What it holds."""
+        assert namespace == NAMESPACE
+        known: dict[str, dict[str, str] | Missing] = {
+            "settings": {"A": "sm://prod/db#a", "REF": "plain", "P": "piggy:p"},
+            "private": "forbidden",
+        }
+        return known.get(name, "absent")
+
+
+class _Images:
+    """Every image starts the same, but one is not known."""
+
+    def look_up(self, wanted: Wanted) -> Entrypoint | Failure:
+        """What it starts."""
+        if wanted.image.endswith(":unknown"):
+            return Failure(f"image {wanted.image!r}: nobody knows")
+        return Entrypoint(("/entry", "$HOME"), ("serve",))
+
+
+LOOK_UPS = LookUps(config_maps=_ConfigMaps(), entrypoints=_Images())
 
 
 def settings() -> st.SearchStrategy[Settings]:
@@ -89,6 +138,8 @@ _ENTRIES: dict[str, tuple[str, ...]] = {
     environ.AWS_ACCESS_KEY_ID: ("AKIAIOSFODNN7EXAMPLE",),
     environ.AWS_PROFILE: ("production",),
     "A": ("$(AWS_ROLE_ARN)", "ü", ""),
+    "REF": (*REFERENCES, "plain"),
+    "B": (*REFERENCES, "$(REF)", "x$(A)"),
 }
 
 
@@ -101,6 +152,8 @@ def entries(draw: st.DrawFn) -> dict[str, Any]:
         {"value": None},
         {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"valueFrom": {"secretKeyRef": {"name": "aws", "key": "region"}}},
+        {"valueFrom": {"configMapKeyRef": {"name": "settings", "key": "A"}}},
+        {"valueFrom": {"configMapKeyRef": {"name": "private", "key": "A", "optional": True}}},
     )
     usual = tuple({"value": value} for value in _ENTRIES[name])
     return {"name": name, **draw(st.sampled_from(usual * 3 + sources))}
@@ -126,6 +179,14 @@ def volumes() -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(lambda name, source: {"name": name, **source}, names, st.sampled_from(sources))
 
 
+_ENV_FROM: tuple[dict[str, Any], ...] = (
+    {"secretRef": {"name": "aws"}},
+    {"prefix": "S_", "secretRef": {"name": "aws", "optional": True}},
+    {"configMapRef": {"name": "settings"}},
+    {"prefix": "M_", "configMapRef": {"name": "private"}},
+)
+
+
 def _lists(elements: st.SearchStrategy[dict[str, Any]], most: int) -> st.SearchStrategy[list[dict[str, Any]] | None]:
     return st.none() | st.lists(elements, max_size=most)
 
@@ -135,14 +196,16 @@ def containers(*, init: bool) -> st.SearchStrategy[dict[str, Any]]:
     optional: dict[str, st.SearchStrategy[Any]] = {
         "command": st.lists(words, max_size=2),
         "env": _lists(entries(), 6),
-        "envFrom": st.just([{"secretRef": {"name": "aws"}}]),
+        "args": st.sampled_from(([], ["serve"], ["$(REF)"])),
+        "envFrom": st.lists(st.sampled_from(_ENV_FROM), max_size=2),
         "volumeMounts": _lists(mounts(), 3),
         "securityContext": st.sampled_from(({}, {"runAsUser": 0}, None)),
         "resources": st.just({"limits": {"cpu": "1"}}),
     }
     if init:
         optional["restartPolicy"] = st.just("Always")
-    return st.fixed_dictionaries({"image": st.just("registry.example/orders:1")}, optional=optional)
+    images = ("registry.example/orders:1",) * 9 + ("registry.example/orders:unknown",)
+    return st.fixed_dictionaries({"image": st.sampled_from(images)}, optional=optional)
 
 
 @st.composite
@@ -171,19 +234,54 @@ def pods(draw: st.DrawFn, *, future_fields: bool = False) -> Pod:
         "securityContext": st.sampled_from((None, {"runAsUser": 0})),
     }
     spec |= draw(st.fixed_dictionaries({}, optional=optional))
-    label = draw(st.sampled_from(("true",) * 8 + ("True", "false", "yes", "", "ü")))
+    label = draw(st.sampled_from(("true",) * 8 + ("True", "false", "yes", "", "ü", None)))
     metadata = draw(st.sampled_from(({"name": "orders"}, {"generateName": "orders-"})))
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             **metadata,
-            "labels": {keys.ENABLED_LABEL: label},
+            "labels": {} if label is None else {keys.ENABLED_LABEL: label},
             "annotations": draw(st.none() | annotations(with_role=False)),
         },
         "spec": spec,
     }
     return with_future_fields(draw, pod) if future_fields else pod
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    keys.SECRETS: ("true", "arns"),
+    keys.SECRET_DELIVERY: ("auto", "launcher"),
+    keys.SECRET_UNRESOLVED: ("keep", "fail"),
+    f"{keys.SECRET_FILE_PREFIX}key": ("sm://prod/tls#key",),
+    keys.MODE: ("google", "cluster"),
+    keys.SKIP_CONTAINERS: ("worker",),
+    keys.PIGGY_SECRET_NAME: ("prod/db",),
+    keys.PIGGY_DEBUG: ("true",),
+}
+
+
+@st.composite
+def secret_pods(draw: st.DrawFn) -> Pod:
+    """A pod that asks for secrets, and in which nothing is wrong that other pods have."""
+    pod = draw(pods())
+    spec, chosen = pod["spec"], draw(st.lists(st.sampled_from(sorted(_CHOICES)), max_size=3, unique=True))
+    annotated = {key: draw(st.sampled_from(_CHOICES[key])) for key in chosen}
+    pod["metadata"]["annotations"] = {keys.REGION: "eu-west-1", keys.SECRETS: "true", **annotated}
+    pod["metadata"]["labels"] = draw(st.sampled_from(({}, {keys.ENABLED_LABEL: "true"})))
+    for name in ("hostNetwork", "os", "nodeSelector"):
+        spec.pop(name, None)
+    for container in [*(spec.get("initContainers") or []), *spec["containers"]]:
+        container["image"] = "registry.example/orders:1"
+        container["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+        container.pop("args", None)
+        container["env"] = [
+            entry
+            for entry in container.get("env") or []
+            if entry.get("value") not in ("sm://", "$(REF)", "x$(A)") and entry["name"] != environ.AWS_ROLE_ARN
+        ]
+    spec["containers"][0]["env"].append({"name": "REF", "value": draw(st.sampled_from(REFERENCES[:2]))})
+    return pod
 
 
 def with_future_fields(draw: st.DrawFn, pod: Pod) -> Pod:
@@ -249,11 +347,13 @@ def json_values() -> st.SearchStrategy[Any]:
 @st.composite
 def copied_pods(draw: st.DrawFn) -> Pod:
     """A spec copied from a mutated pod (by the seed, or by us under another account), then edited by its author."""
-    pod = draw(pods())
+    pod = draw(pods() | secret_pods())
     if draw(st.booleans()):
         pod = mutated_by_the_seed(pod, role_arn=draw(st.sampled_from(ROLES)))
     if draw(st.booleans()):
-        mutation = mutate(pod, NAMESPACE, draw(annotations()), draw(settings()), seed="an earlier review")
+        mutation = mutate(
+            pod, NAMESPACE, draw(annotations()), draw(settings()), seed="an earlier review", look_ups=LOOK_UPS
+        )
         pod = jsonpatch.apply_patch(pod, copy.deepcopy(mutation.patch))
     for container in pod["spec"]["containers"]:
         for entry in draw(st.lists(entries(), max_size=1)):
@@ -269,7 +369,9 @@ def debugged_pods(draw: st.DrawFn) -> tuple[Pod, Pod]:
     """A running pod, injected or not, with some ephemeral containers more; and as it was without those."""
     pod = draw(pods() | copied_pods())
     if draw(st.booleans()):
-        mutation = mutate(pod, NAMESPACE, draw(annotations()), draw(settings()), seed="when it was created")
+        mutation = mutate(
+            pod, NAMESPACE, draw(annotations()), draw(settings()), seed="when it was created", look_ups=LOOK_UPS
+        )
         pod = jsonpatch.apply_patch(pod, copy.deepcopy(mutation.patch))
     pod["metadata"]["annotations"] = draw(st.none() | annotations(with_role=False))
     names = draw(st.lists(st.sampled_from(("debugger", "tools", "shell")), min_size=1, unique=True))

@@ -1,6 +1,7 @@
 """What holds for every pod: nothing of the author's is lost, twice is once, and the patch says exactly what happens."""
 
 import copy
+import functools
 import itertools
 import json
 from collections.abc import Iterator, Mapping
@@ -13,15 +14,21 @@ from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from contract import annotations as keys
+from contract import secrets
 from contract.pod import VOLUME_NAME
+from secretenv.plan import from_json
+from secretenv.references import parse
 from tests.webhook import strategies
 from tests.webhook.cases import admission_review
 from tests.webhook.strategies import NAMESPACE, Pod
+from webhook import mutate as mutating
+from webhook import review as reviewing
 from webhook.decision import Deny, EphemeralInjection, Injection, Skip
 from webhook.env import INJECTED_VARIABLES
-from webhook.mutate import Mutation, mutate, mutate_ephemeral
+from webhook.mutate import Mutation, mutate_ephemeral
 from webhook.pod import CONTAINER_LISTS, INJECTED_CONTAINERS
-from webhook.review import Answer, review
+from webhook.secrets.restore import LAUNCHER, is_our_volume
 from webhook.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -30,7 +37,10 @@ KUBERNETES = "1.36"
 many = hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 some = hypothesis_settings(many, max_examples=100)
 
-all_pods = strategies.pods() | strategies.copied_pods()
+mutate = functools.partial(mutating.mutate, look_ups=strategies.LOOK_UPS)
+review = functools.partial(reviewing.review, look_ups=strategies.LOOK_UPS)
+Answer = reviewing.Answer
+all_pods = strategies.pods() | strategies.secret_pods() | strategies.copied_pods()
 
 
 class Accounts:
@@ -106,15 +116,16 @@ def test_only_an_injection_has_a_patch(pod: Pod, account: dict[str, str], settin
     settings=strategies.settings(),
 )
 def test_nothing_of_the_authors_is_lost(pod: Pod, account: dict[str, str], settings: Settings) -> None:
-    """Every field survives but four names: env and mounts of a container grow, lists of the spec grow."""
+    """Every field survives: env and mounts of a container grow, lists of the spec grow, a command moves behind ours."""
     mutated = applied(pod, mutate(pod, NAMESPACE, account, settings, seed="one"))
 
-    grown = {"env", "volumeMounts"}
+    grown = {"env", "volumeMounts", "command", "args"}
     for (which, before), (which_after, after) in zip(author_containers(pod), author_containers(mutated), strict=True):
         assert which == which_after
         assert without(before, grown) == without(after, grown)
         assert kept_mounts(before) == kept_mounts(after)
-        assert is_subsequence(kept_entries(before), after.get("env") or [])
+        assert is_kept(kept_entries(before), after.get("env") or [])
+        assert_is_still_run(before, after)
     lists = {*CONTAINER_LISTS, "volumes", "imagePullSecrets"}
     assert without(pod["spec"], lists) == without(mutated["spec"], lists)
     assert other_volumes(pod) == other_volumes(mutated)
@@ -129,8 +140,41 @@ def without(node: Mapping[str, Any], fields: set[str]) -> dict[str, Any]:
 
 
 def kept_mounts(container: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The mounts of volumes that do not carry our name."""
-    return [mount for mount in container.get("volumeMounts") or () if mount["name"] != VOLUME_NAME]
+    """The mounts of volumes that do not carry a name of ours."""
+    return [mount for mount in container.get("volumeMounts") or () if not is_ours(mount["name"])]
+
+
+def is_ours(volume: str) -> bool:
+    """Whether it is a name that no author may use."""
+    return volume == VOLUME_NAME or is_our_volume(volume)
+
+
+def is_kept(part: list[Any], whole: list[Any]) -> bool:
+    """Whether all entries stand in the whole, in their order; a reference may have moved into a file, or back."""
+    rest = iter(whole)
+    return all(any(entry == other or is_moved(entry, other) for other in rest) for entry in part)
+
+
+def is_moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether one of the two entries of one name is a file of ours."""
+    references = [(entry.get("valueFrom") or {}).get("fileKeyRef") or {} for entry in (before, after)]
+    rest = [without(entry, {"value", "valueFrom"}) for entry in (before, after)]
+    return rest[0] == rest[1] and any(is_our_volume(reference.get("volumeName")) for reference in references)
+
+
+def assert_is_still_run(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """What the author's container runs, it still runs: as it was, or behind the launcher."""
+    argv = [(behind_launcher(each.get("command") or []), each.get("args") or []) for each in (before, after)]
+    if not argv[0][0]:
+        assert argv[1][0] in ([], ["/entry", "$$HOME"], ["/app", "$$(A)"])
+        assert argv[1][1] in (argv[0][1], ["serve"])
+        return
+    assert argv[0] == argv[1]
+
+
+def behind_launcher(command: list[str]) -> list[str]:
+    """The command without the launcher and its flags."""
+    return command[command.index("--") + 1 :] if command[:1] == [LAUNCHER] else command
 
 
 def kept_entries(container: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -154,32 +198,67 @@ def is_subsequence(part: list[Any], whole: list[Any]) -> bool:
 
 
 def other_volumes(pod: Pod) -> list[dict[str, Any]]:
-    """The volumes that do not carry our name."""
-    return [volume for volume in pod["spec"].get("volumes") or () if volume["name"] != VOLUME_NAME]
+    """The volumes that do not carry a name of ours."""
+    return [volume for volume in pod["spec"].get("volumes") or () if not is_ours(volume["name"])]
 
 
 @some
 @given(pod=all_pods, account=strategies.annotations(), settings=strategies.settings())
 def test_an_injected_pod_is_whole(pod: Pod, account: dict[str, str], settings: Settings) -> None:
-    """Container names are unique, one volume carries our name, and every container has what an SDK needs."""
+    """Names and mounts are unique, every mount has its volume, and who shall have an identity has it."""
     mutation = mutate(pod, NAMESPACE, account, settings, seed="one")
-    assume(isinstance(mutation.decision, Injection))
-    assert isinstance(mutation.decision, Injection)
+    decision = mutation.decision
+    assume(isinstance(decision, Injection))
+    assert isinstance(decision, Injection)
     mutated = applied(pod, mutation)
 
     containers = [container for which in CONTAINER_LISTS for container in mutated["spec"].get(which) or ()]
     names = [container["name"] for container in containers]
     assert len(names) == len(set(names))
-    assert [volume["name"] for volume in mutated["spec"]["volumes"]].count(VOLUME_NAME) == 1
-    assert mutation.decision.web_identity is not None
+    ours = [volume["name"] for volume in mutated["spec"].get("volumes") or () if is_ours(volume["name"])]
+    assert len(ours) == len(set(ours))
     for container in containers:
-        if container["name"] in mutation.decision.skip_containers:
-            continue
-        paths = [mount["mountPath"] for mount in container["volumeMounts"]]
-        assert paths.count(mutation.decision.web_identity.volume_path) == 1
+        mounts = [mount for mount in container.get("volumeMounts") or () if is_our_volume(mount["name"])]
+        assert {mount["name"] for mount in mounts} <= set(ours)
+        paths = [mount["mountPath"] for mount in container.get("volumeMounts") or ()]
+        assert all(paths.count(mount["mountPath"]) == 1 for mount in mounts)
     for which, container in author_containers(mutated):
-        if container["name"] not in mutation.decision.skip_containers:
+        if container["name"] not in decision.skip_containers and decision.for_application:
+            assert decision.web_identity is not None
+            paths = [mount["mountPath"] for mount in container["volumeMounts"]]
+            assert paths.count(decision.web_identity.volume_path) == 1
             assert_has_identity(which, container)
+
+
+@some
+@given(pod=strategies.secret_pods(), settings=strategies.settings())
+def test_what_is_planned_can_be_read(pod: Pod, settings: Settings) -> None:
+    """The plan in the pod is the decision's, each of its texts is a reference, and no container misses its volume."""
+    mutation = mutate(pod, NAMESPACE, {keys.ROLE_ARN: strategies.ROLES[0]}, settings, seed="one")
+    decision = mutation.decision
+    assume(isinstance(decision, Injection) and decision.secrets is not None)
+    assert isinstance(decision, Injection)
+    assert decision.secrets is not None
+    spec = applied(pod, mutation)["spec"]
+
+    [first, *others] = spec["initContainers"]
+    env = {entry["name"]: entry.get("value") for entry in first["env"]}
+    plan = from_json(env[secrets.PLAN].replace("$$", "$"))
+    assert plan == decision.secrets.plan
+    assert not any(secrets.PLAN in str(container.get("env")) for container in [*others, *spec["containers"]])
+    mounts = {mount["mountPath"] for mount in first["volumeMounts"]}
+    for one in plan.containers:
+        assert one.directory in mounts
+        assert one.variables or one.copied or one.own_environment
+        for variable in one.variables:
+            template = parse(variable.text, plan.syntax)
+            assert template is not None
+            assert template.references
+    for file in plan.files:
+        assert parse(file.text, plan.syntax) is not None
+    listening = (env.get(secrets.SOCKETS) or "").split(":")
+    served = [f"{one.directory}/{secrets.SOCKET_FILE}" for one in plan.containers if one.delivery == "socket"]
+    assert [path for path in listening if path] == served
 
 
 def assert_has_identity(which: str, container: Mapping[str, Any]) -> None:

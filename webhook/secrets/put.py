@@ -4,7 +4,7 @@ Pure. What an earlier review of ours did and this one does not is undone, so tha
 would be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,7 +53,7 @@ def put_container(path: str, container: Container, author: Container, wanted: Wa
     for index, entry in enumerate(after):
         name = entry.get("name")
         file = one is not None and name in replaced and last[name] == index
-        entry_wanted = parts.env_file_entry(name, one.volume) if one and file else entry
+        entry_wanted = {**_rest(entry), **parts.env_file_entry(name, one.volume)} if one and file else entry
         if before[index] != entry_wanted:
             operations.append(replace(f"{path}/env/{index}", entry_wanted))
     command = list(one.command) if one and one.command is not None else author.get("command")
@@ -78,6 +78,11 @@ def put_first_variables(
     if not has_env:
         return append(f"{path}/env", None, entries)
     return [add(f"{path}/env/0", entry) for entry in reversed(entries)]
+
+
+def _rest(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What a variable says beside its value: fields that nobody knows yet."""
+    return {key: each for key, each in entry.items() if key not in ("value", "valueFrom")}
 
 
 def _put_field(path: str, container: Container, name: str, wanted: list[str] | None) -> list[Operation]:

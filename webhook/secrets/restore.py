@@ -94,7 +94,8 @@ def _container(
                 lost.append((container["name"], str(entries[index]["name"])))
             else:
                 # Kubernetes would expand what the plan has expanded already.
-                env[index] = {"name": entries[index]["name"], "value": text.replace("$(", "$$(")}
+                rest = {key: each for key, each in entries[index].items() if key != "valueFrom"}
+                env[index] = {**rest, "value": text.replace("$(", "$$(")}
         restored["env"] = env
     if not restored:
         return container

@@ -1,0 +1,135 @@
+"""What is wrong with this pod, or has to be known before it runs?
+
+Pure. The verdict is the webhook's own: what it would deny is an error, what it would warn of a warning. Only what no
+review can see is said here: a reference in a pod that asks for nothing, in a Secret, a plan that is too long.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from contract.annotations import ENABLED_LABEL, SECRETS
+from contract.secrets import PLAN, VARIABLE_LIMIT
+from ctl.look_ups import ASSUMED
+from ctl.piggy_pods import origins
+from ctl.render import Rendering
+from secretenv.plan import to_json
+from secretenv.references import PiggySource, ReferenceError, Syntax, parse  # noqa: A004 - the field's word
+from webhook import pod as pods
+from webhook.account_cache import account_key
+from webhook.decision import Injection, SecretsInjection
+from webhook.shape import shape_problem
+
+Severity = Literal["error", "warning", "note"]
+KnownSecrets = Mapping[str, Mapping[str, str]]
+"""The texts of the Secrets among the files, by NAMESPACE/NAME."""
+# Any source will do to see whether a text would be a reference.
+_ANY = Syntax(ours=True, arns=False, piggy=PiggySource(secret_name="any"))  # noqa: S106 - the name of a secret
+# Of all annotations of an object together: ValidateAnnotationsSize in Kubernetes' apimachinery.
+_ANNOTATIONS_LIMIT = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing about a pod; never with a value."""
+
+    severity: Severity
+    text: str
+
+
+def findings(one: Rendering, secrets: KnownSecrets) -> tuple[Finding, ...]:
+    """Everything, the worst first."""
+    found = [*_errors(one, secrets), *(Finding("warning", text) for text in one.warnings), *_unasked(one), *_notes(one)]
+    order: tuple[Severity, ...] = ("error", "warning", "note")
+    return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
+
+
+def _errors(one: Rendering, secrets: KnownSecrets) -> Iterator[Finding]:
+    if one.denial:
+        yield Finding("error", one.denial.message)
+    delivered = _delivered(one)
+    if delivered is None:
+        return
+    plan = len(f"{PLAN}={to_json(delivered.plan)}".encode())
+    if plan >= VARIABLE_LIMIT:
+        yield Finding(
+            "error",
+            f"its references take {plan} bytes in the injected container's variable {PLAN}, and Linux takes "
+            f"{VARIABLE_LIMIT}: shorten them, or make two pods of it",
+        )
+    annotations = pods.annotations(one.subject.pod)
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
+    if size > _ANNOTATIONS_LIMIT:
+        yield Finding(
+            "error", f"its annotations have {size} bytes, and Kubernetes takes {_ANNOTATIONS_LIMIT}: shorten them"
+        )
+    yield from _malformed_in_secrets(one, delivered, secrets)
+
+
+def _malformed_in_secrets(one: Rendering, delivered: SecretsInjection, secrets: KnownSecrets) -> Iterator[Finding]:
+    """The webhook reads no Secret: the pod would find out when it starts."""
+    for kind, name in dict.fromkeys(origins(one.subject.pod)):
+        known = secrets.get(account_key(one.subject.namespace, name), {}) if kind == "Secret" else {}
+        for key, text in known.items():
+            try:
+                parse(text, delivered.plan.syntax)
+            except ReferenceError as exc:
+                yield Finding("error", f"Secret {name}, key {key}: the reference is malformed: {exc}")
+
+
+def _unasked(one: Rendering) -> Iterator[Finding]:
+    """References in a pod that the webhook never sees, or in which it looks for none."""
+    if not one.unlabelled or shape_problem(one.subject.pod):
+        return
+    for _, _, container in pods.application_containers(one.subject.pod):
+        for entry in container.get("env") or ():
+            if _may_refer(entry.get("value")):
+                yield Finding(
+                    "warning",
+                    f"container {container['name']}, variable {entry.get('name')}: it looks like a reference, and the "
+                    f"pod asks for none: the application would see this text; set the annotation {SECRETS} to true, "
+                    f"the label {ENABLED_LABEL}, or piggy's annotations",
+                )
+
+
+def _may_refer(text: object) -> bool:
+    try:
+        template = parse(text, _ANY) if isinstance(text, str) else None
+    except ReferenceError:
+        return True
+    return template is not None and bool(template.references)
+
+
+def _notes(one: Rendering) -> Iterator[Finding]:
+    for name in one.unknown_config_maps:
+        yield Finding(
+            "note",
+            f"ConfigMap {name} is in none of the files, so that the references in it are not known here: give it with "
+            "-f, or ask a cluster with --live",
+        )
+    delivered = _delivered(one)
+    if delivered is None:
+        return
+    for container in delivered.containers:
+        if container.command and set(ASSUMED.entrypoint) & set(container.command):
+            image = next(each["image"] for each in _containers(one) if each["name"] == container.name)
+            yield Finding(
+                "note",
+                f"container {container.name} has no command: the webhook asks the registry of {image} what it starts; "
+                f"kubectl token-injector entrypoint {image} --container {container.name} writes it down",
+            )
+    for plan in delivered.plan.containers:
+        if plan.copied or plan.own_environment:
+            yield Finding(
+                "note", f"container {plan.name} has variables that nobody knows before it runs: their references are "
+                "looked at when it starts"
+            )  # fmt: skip
+
+
+def _delivered(one: Rendering) -> SecretsInjection | None:
+    decision = one.mutation.decision
+    return decision.secrets if isinstance(decision, Injection) else None
+
+
+def _containers(one: Rendering) -> Iterator[Mapping[str, str]]:
+    return (container for _, _, container in pods.application_containers(one.subject.pod))

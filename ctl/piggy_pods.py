@@ -1,0 +1,247 @@
+"""One pod of piggy's user, in our words.
+
+Pure. What stands where nobody here can write (a Secret that is in no file) still says `piggy:NAME`, so that the pod
+keeps piggy's annotation for it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contract import annotations as keys
+from contract.environ import AWS_ROLE_ARN
+from ctl.errors import UsageError
+from ctl.manifest import Document
+from ctl.piggy_leftovers import without_leftovers
+from ctl.piggy_words import PREFIX, Difference, annotation_differences, kept_source, our_annotations, reference
+from ctl.workload import KubernetesObject
+from secretenv.piggy import PiggyConfig, PiggyError, read
+from secretenv.piggy_table import BY_KEY
+from secretenv.references import PiggySource, ReferenceError, Syntax, parse  # noqa: A004 - the field's word
+from webhook import pod as pods
+from webhook.secrets.piggy import is_annotated
+from webhook.shape import shape_problem
+
+_OURS = Syntax(ours=True, arns=False, piggy=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PiggyPod:
+    """A pod with words of piggy's, as its author wrote it."""
+
+    document: int
+    subject: KubernetesObject
+    pod: Mapping[str, Any]
+    """Without what piggy's webhook left in it."""
+    config: PiggyConfig
+    found: tuple[Difference, ...]
+    """What was noticed on the way."""
+
+    @property
+    def source(self) -> PiggySource | None:
+        """Where `piggy:NAME` is looked for."""
+        return self.config.source
+
+
+def read_pod(
+    index: int, document: Document, subject: KubernetesObject, environ: Mapping[str, str], *, is_namespaced: bool
+) -> PiggyPod | None:
+    """The pod of an object; None where it has no word of piggy's. Raises `UsageError` for a shape that is none."""
+    if not _mentions_piggy(subject.pod):
+        return None
+    problem = shape_problem(subject.pod)
+    if problem:
+        raise UsageError(f"{document.origin}: {subject.display_name}: {problem}: mend the manifest")
+    cleaned = without_leftovers(subject.pod)
+    found = [Difference("", f"taken out, as piggy's webhook had put it in: {', '.join(cleaned.taken)}")]
+    annotations, account = pods.annotations(subject.pod), pods.service_account_name(subject.pod)
+    config = PiggyConfig()
+    try:
+        config = read(annotations, environ, namespace=subject.namespace, service_account=account)
+    except PiggyError as exc:
+        found.append(Difference("", f"{exc}: correct it", blocks=True))
+    else:
+        found += _source_differences(config, annotations, environ, is_namespaced=is_namespaced)
+    return PiggyPod(
+        document=index,
+        subject=subject,
+        pod=cleaned.pod,
+        config=config,
+        found=tuple(found if cleaned.taken else found[1:]),
+    )
+
+
+def origins(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Kind and name of each object from which the pod takes variables."""
+    for container in _containers(pod):
+        for source in container.get("envFrom") or ():
+            yield from _named(source, "configMapRef", "secretRef")
+        for entry in container.get("env") or ():
+            yield from _named(entry.get("valueFrom") or {}, "configMapKeyRef", "secretKeyRef")
+
+
+def in_our_words(
+    one: PiggyPod, *, left: Sequence[str], refers: bool
+) -> tuple[Mapping[str, Any], tuple[Difference, ...]]:
+    """The pod with our words, and what differs.
+
+    `left`: the objects in which `piggy:NAME` may stay; `refers`: whether one of its objects has references of ours.
+    """
+    source, pod = one.source, one.pod
+    if source is None:
+        return pod, one.found
+    differences = [*one.found, *_reader_differences(one), *annotation_differences(pods.annotations(pod), one.config)]
+    spec = dict(pod["spec"])
+    count = 0
+    for which in pods.CONTAINER_LISTS:
+        if spec.get(which):
+            changed = [_container(each, source, is_ours=_is_ours(pod)) for each in spec[which]]
+            spec[which] = [container for container, _, _ in changed]
+            count += sum(number for _, number, _ in changed)
+            differences += [difference for _, _, those in changed for difference in those]
+    annotations, those = _annotations(one, left=left, refers=refers or count > 0)
+    metadata = {**(pod.get("metadata") or {}), "annotations": annotations}
+    if not annotations:
+        del metadata["annotations"]
+    return {**pod, "metadata": metadata, "spec": spec}, (*differences, *those)
+
+
+def _mentions_piggy(pod: Any) -> bool:
+    """Whether there is anything to look at, in a pod whose shape nobody has looked at."""
+    metadata = pod.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    if isinstance(annotations, dict) and is_annotated({str(key): "" for key in annotations}):
+        return True
+    if shape_problem(pod):
+        return False
+    return any(
+        isinstance(entry.get("value"), str) and entry["value"].upper().startswith(PREFIX.upper())
+        for container in _containers(pod)
+        for entry in container.get("env") or ()
+    ) or bool(without_leftovers(pod).taken)
+
+
+def _source_differences(
+    config: PiggyConfig, annotations: Mapping[str, str], environ: Mapping[str, str], *, is_namespaced: bool
+) -> Iterator[Difference]:
+    """About the source, and what its reader says of the annotations."""
+    if config.source is None:
+        yield Difference(
+            "",
+            "nothing names a secret or a path, so that piggy leaves it alone, and it stays: where variables of "
+            "piggy's webhook do, give them with --piggy-env",
+        )
+        return
+    yield from (Difference("", warning) for warning in config.warnings if "is not valid and ignored" in warning)
+    written = annotations.get(keys.PIGGY_SECRET_NAME, environ.get(str(BY_KEY[keys.PIGGY_SECRET_NAME].environ), ""))
+    if config.source.secret_name and not written and not is_namespaced:
+        yield Difference(
+            "",
+            f"the secret's name is made of the namespace, which the manifest does not say: give it with -n, or "
+            f"write {keys.PIGGY_SECRET_NAME}",
+            blocks=True,
+        )
+
+
+def _reader_differences(one: PiggyPod) -> Iterator[Difference]:
+    config, account = one.config, f"{one.subject.namespace}/{pods.service_account_name(one.pod)}"
+    role = f"service account {account} has to name its role with {keys.ROLE_ARN}"
+    if config.standalone:
+        place = f"annotation {keys.PIGGY_STANDALONE}"
+        if any(entry.get("name") == AWS_ROLE_ARN for each in _containers(one.pod) for entry in each.get("env") or ()):
+            yield Difference(
+                place,
+                f"the container's own {AWS_ROLE_ARN} reads only if service account {account} names no role of "
+                f"its own ({keys.ROLE_ARN}); look that it does not, or that its role may read",
+            )
+        else:
+            yield Difference(place, f"the injected container reads with the pod's role: {role}, unless it does so")
+    elif not config.address:
+        yield Difference(
+            "",
+            f"it has neither an address nor standalone, so that piggy asks nobody and the pod fails; here the "
+            f"injected container reads with the pod's role: {role}, unless it does so",
+        )
+    if config.region and keys.ENABLED_LABEL in pods.labels(one.pod):
+        yield Difference(
+            f"annotation {keys.PIGGY_REGION}",
+            f"the pod has the label {keys.ENABLED_LABEL}, so that {keys.REGION} is the application's region too, where "
+            "it sets none: write ARNs into the references if that must differ",
+        )
+
+
+def _annotations(one: PiggyPod, *, left: Sequence[str], refers: bool) -> tuple[dict[str, str], list[Difference]]:
+    present, differences = pods.annotations(one.pod), []
+    kept = {key: value for key, value in present.items() if not key.startswith(keys.PIGGY_PREFIX) or key not in BY_KEY}
+    ours: dict[str, str] = {}
+    try:
+        ours = our_annotations(one.config, present)
+    except ValueError as exc:
+        differences.append(Difference("annotations of region and resources", f"{exc}: correct it", blocks=True))
+    if refers and present.get(keys.SECRETS) == "false":
+        differences.append(
+            Difference(f"annotation {keys.SECRETS}", "it switches our references off: take it out", blocks=True)
+        )
+    elif refers and present.get(keys.SECRETS) != "arns":
+        ours = {keys.SECRETS: "true", **ours}
+    if left and one.source:
+        ours |= kept_source(one.source)
+        differences.append(
+            Difference(
+                "",
+                f"piggy's annotation stays for {', '.join(left)}, where piggy: may stand: give the file "
+                "with -f too, or take the annotation out if none does",
+            )
+        )
+    return {**kept, **ours}, differences
+
+
+def _container(
+    container: Mapping[str, Any], source: PiggySource, *, is_ours: bool
+) -> tuple[Mapping[str, Any], int, list[Difference]]:
+    """The container, how many values are references now, and what differs."""
+    env, count, differences = [], 0, []
+    for entry in container.get("env") or ():
+        place, text = f"container {container['name']}, variable {entry.get('name')}", entry.get("value")
+        written = text
+        if isinstance(text, str) and text.startswith(PREFIX):
+            try:
+                written = reference(text, source, expands=True)
+                count += 1
+            except ReferenceError as exc:
+                differences.append(Difference(place, f"it is no reference: {exc}", blocks=True))
+        elif isinstance(text, str):
+            differences += [Difference(place, said) for said in _text_differences(text, is_ours=is_ours)]
+        env.append(entry if written is text else {**entry, "value": written})
+    return ({**container, "env": env} if count else container), count, differences
+
+
+def _text_differences(text: str, *, is_ours: bool) -> Iterator[str]:
+    """About a text that is no reference of piggy's."""
+    if text.upper().startswith(PREFIX.upper()):
+        yield "it begins with piggy: in capitals: piggy refuses to start the application, here it is a text"
+        return
+    try:
+        template = None if is_ours else parse(text, _OURS)
+    except ReferenceError:
+        yield "it looks like a reference of ours, and is none: write it otherwise, $${ for ${"
+    else:
+        if template and template.references:
+            yield "it is a text with piggy, and a reference here: write it otherwise, $${ for ${"
+
+
+def _is_ours(pod: Mapping[str, Any]) -> bool:
+    """Whether our references in it are references already."""
+    switch = pods.annotations(pod).get(keys.SECRETS)
+    return switch in ("true", "arns") or (switch is None and keys.ENABLED_LABEL in pods.labels(pod))
+
+
+def _containers(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return (container for which in pods.CONTAINER_LISTS for container in pods.containers(pod, which))
+
+
+def _named(source: Mapping[str, Any], of_config_map: str, of_secret: str) -> Iterator[tuple[str, str]]:
+    for kind, key in (("ConfigMap", of_config_map), ("Secret", of_secret)):
+        name = (source.get(key) or {}).get("name")
+        if isinstance(name, str):
+            yield kind, name

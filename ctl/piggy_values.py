@@ -1,0 +1,130 @@
+"""What do the values of piggy's chart say in the values of ours?
+
+Pure. Only what somebody wrote is looked at: piggy's defaults are no wishes. Source: charts/piggy-webhooks 0.7.5.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ctl.piggy_env import NAMES, environ_in_values
+from ctl.piggy_words import Difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertedValues:
+    """Our values, and what differs."""
+
+    values: Mapping[str, Any]
+    differences: tuple[Difference, ...]
+
+
+# Piggy's value to ours, where it means the same.
+SAME: Mapping[str, str] = {
+    "replicaCount": "webhook.replicas",
+    "port": "webhook.port",
+    "resources": "webhook.resources",
+    "affinity": "webhook.affinity",
+    "imagePullSecrets": "imagePullSecrets",
+    "nodeSelector": "nodeSelector",
+    "tolerations": "tolerations",
+    "priorityClassName": "priorityClassName",
+    "podAnnotations": "podAnnotations",
+    "mutate.timeoutSeconds": "webhook.timeoutSeconds",
+    "mutate.podsFailurePolicy": "webhook.failurePolicy",
+    "mutate.excludeNamespaces": "selectors.excludedNamespaces",
+    "mutate.objectSelector.matchExpressions": "selectors.objectExpressions",
+}
+# Those that have nothing like it here, and why.
+DIFFERENT: Mapping[str, str] = {
+    "image": "images are built and pushed by you: image.repository and image.tag",
+    "mutate.image": "the injected image is injector.image.repository and injector.image.tag",
+    "mutate.certificate": "the cert job makes and renews the certificate; certs.mode names the other ways",
+    "mutate.reinvocationPolicy": "always IfNeeded",
+    "mutate.matchConditions": "the chart writes them: pods with a source of piggy's, our label or annotation",
+    "mutate.objectSelector.matchLabels": "write it as selectors.objectExpressions",
+    "service": "always a ClusterIP on 443",
+    "serviceAccount": "the chart makes one for each part; names.serviceAccount names the webhook's",
+    "aws.roleArn": "the webhook reads nothing and has no role: pods read with their own; the broker's shared role is a "
+    "value of broker",
+    "autoscaling": "webhook.replicas is fixed",
+    "maxUnavailable": "the PodDisruptionBudget always leaves one webhook serving",
+    "podSecurityContext": "the chart keeps to the restricted profile",
+    "securityContext": "the chart keeps to the restricted profile",
+    "debug": "webhook.settings.log-level: debug; it does not reach into pods",
+    "nameOverride": "fullnameOverride",
+    "fullnameOverride": "the Service's name is in PIGGY_ADDRESS of running pods: choose it yourself",
+}
+_SKIPPED = ("env",)
+
+
+def convert_values(values: Mapping[str, Any]) -> ConvertedValues:
+    """Our values for piggy's."""
+    written: dict[str, Any] = {}
+    for theirs, ours in SAME.items():
+        value = _at(values, theirs)
+        if value is not None:
+            _put(written, ours, value)
+    environ = environ_in_values(values)
+    differences = [*_differences(values, (), _known), *_variables(values, environ)]
+    if environ:
+        _put(written, "webhook.extraEnv", [{"name": name, "value": value} for name, value in environ.items()])
+    if environ.get("PIGGY_ADDRESS") or _at(values, "aws.roleArn"):
+        _put(written, "broker.enabled", True)  # noqa: FBT003 - a value, not a flag
+        differences.append(
+            Difference(
+                "broker.enabled",
+                "on, for pods with piggy-address: it reads with each pod's own role, and with a shared one only for "
+                "those that a rule names",
+            )
+        )
+    return ConvertedValues(values=written, differences=tuple(differences))
+
+
+def _differences(
+    values: Mapping[str, Any], place: tuple[str, ...], known: Callable[[str], str | None]
+) -> Iterator[Difference]:
+    """What was written and is not taken over, each at the highest key that says it all."""
+    for key, value in values.items():
+        name = ".".join((*place, str(key)))
+        text = known(name)
+        if text is not None:
+            if text and value not in (None, "", {}, []):
+                yield Difference(name, text)
+        elif isinstance(value, dict) and _has_known_below(name):
+            yield from _differences(value, (*place, str(key)), known)
+        else:
+            yield Difference(name, "there is no such value here, or in piggy's chart: look what it was meant for")
+
+
+def _known(name: str) -> str | None:
+    return "" if name in SAME or name in _SKIPPED else DIFFERENT.get(name)
+
+
+def _has_known_below(name: str) -> bool:
+    return any(each.startswith(f"{name}.") for each in (*SAME, *DIFFERENT))
+
+
+def _variables(values: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[Difference]:
+    """Variables of piggy's webhook that no one here reads."""
+    env = values.get("env")
+    for name in env if isinstance(env, dict) else ():
+        if str(name).upper() not in environ:
+            known = str(name).upper() in NAMES
+            text = (
+                "it is empty" if known else "it is none of piggy's variables: webhook.extraEnv, if the webhook needs it"
+            )
+            yield Difference(f"env.{name}", text)
+
+
+def _at(values: Any, path: str) -> Any:
+    for key in path.split("."):
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
+
+
+def _put(values: dict[str, Any], path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    for key in parents:
+        values = values.setdefault(key, {})
+    values[last] = value

@@ -1,0 +1,342 @@
+"""The application's container: what is asked, which environment the application gets, how it is started."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from contract import environ, secrets
+from tests.launcher.application import Application, Shown, answer, sets
+
+pytestmark = pytest.mark.slow
+
+WAYS = ("socket", "file")
+# Become the application, or stay PID 1 beside it.
+FLAGS = ((), ("--supervise=restart",))
+SCRIPT = "#!/bin/sh\necho ran\n"
+
+
+def ask(application: Application, way: str, text: bytes, **more: object) -> Shown:
+    """Run show.c with this answer."""
+    if way == "file":
+        application.env_file.write_bytes(text)
+        return application.run(application.from_file(), **more)  # type: ignore[arg-type]  # handed on
+    with application.peer(text):
+        return application.run(application.from_socket(), **more)  # type: ignore[arg-type]  # handed on
+
+
+def in_order(application: Application, entries: list[str]) -> list[str]:
+    """An emulator starts its program with another order of variables."""
+    return sorted(entries) if application.program.name == "foreign" else entries
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_environment(application: Application, way: str) -> None:
+    """A variable that is set stands where it stood, an unset one is gone, a new one is last; all else is as it was."""
+    variables = {"A": "1", "B": "sm://b", "C": "3", "D": "4", "E": "5", "AB": "6", "TOKEN_INJECTOR_OF_ANOTHER": "7"}
+    done = ask(application, way, answer("S B=two", "U D", "S NEW=x", "S A=", "U NOT_THERE"), env=variables)
+    assert done.code == 0, done.said
+    expected = [
+        "PATH=/usr/bin:/bin",
+        "ASAN_OPTIONS=detect_leaks=0",
+        *("A=", "B=two", "C=3", "E=5", "AB=6", "TOKEN_INJECTOR_OF_ANOTHER=7", "NEW=x"),
+    ]
+    assert in_order(application, done.variables()) == in_order(application, expected)
+
+
+def test_the_launchers_own_variables_are_not_the_applications(application: Application) -> None:
+    """Those that the launcher reads are taken out, unless the answer sets them."""
+    variables = {secrets.PLAN: "{}", secrets.SOCKETS: "/s"}
+    done = ask(application, "file", answer(f"S {environ.TIME_DIVISOR}=3"), env=variables)
+    assert [entry for entry in done.variables() if "TOKEN_INJECTOR" in entry] == [f"{environ.TIME_DIVISOR}=3"]
+
+
+REPEATED = """
+import ctypes, sys
+libc = ctypes.CDLL(None)
+texts = lambda of: (ctypes.c_char_p * (len(of) + 1))(*[text.encode() for text in of], None)
+log = [text for text in sys.argv[1].split(";")]
+libc.execve(sys.argv[2].encode(), texts(sys.argv[2:]), texts([*log, "A=1", "odd", "=x", "A=2", "B=", "B=2", "C=sm://c"]))
+"""
+
+
+def test_odd_environments(native_application: Application) -> None:
+    """Entries without a name or a value stay; of a name that stands there twice, one is left where it is set."""
+    ours = f"{environ.TERMINATION_LOG}={native_application.log};{environ.TIME_DIVISOR}=10"
+    before = (sys.executable, "-I", "-S", "-c", REPEATED, ours)
+    done = ask(native_application, "socket", answer("S A=new", "U B", "S C=c"), before=before)
+    assert done.variables() == ["A=new", "odd", "=x", "C=c"]
+    assert native_application.requests == [b"token-injector secrets 1\nC=sm://c\0\0"]
+
+
+@pytest.mark.parametrize("marker", secrets.MARKERS)
+def test_request(application: Application, marker: str) -> None:
+    """Variables with a marker anywhere in their values are sent, each as it is, and no other."""
+    variables = {
+        "PLAIN": "x",
+        "WHOLE": f"{marker}name",
+        "INSIDE": f"a\nb=${{{marker}c}}\udcff",
+        marker.rstrip(":/"): "only the name",
+        "CUT": marker[:-1],
+    }
+    with application.peer(answer()):
+        assert application.run(application.from_socket(), env=variables).code == 0
+    (request,) = application.requests
+    assert request.startswith(secrets.MAGIC.encode())
+    assert request.endswith(b"\0\0")
+    sent = request.decode(errors="surrogateescape")[len(secrets.MAGIC) : -2].split("\0")
+    # A marker may end with another one, as ssm:// does.
+    marked = [name for name in variables if any(other in variables[name] for other in secrets.MARKERS)]
+    assert {"WHOLE", "INSIDE"} <= set(marked) <= {"WHOLE", "INSIDE", "CUT"}
+    assert in_order(application, sent) == in_order(application, [f"{name}={variables[name]}" for name in marked])
+
+
+VALUES = {
+    "empty": b"",
+    "newlines": b"-----BEGIN-----\r\n\nx\n",
+    "equals": b"=a==b=",
+    "not UTF-8": bytes(range(1, 256)),
+    "longest": b"x" * (secrets.VARIABLE_LIMIT - len("VALUE=") - 1),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("case", VALUES)
+def test_values(application: Application, way: str, case: str) -> None:
+    """Whatever Linux can hold comes through byte for byte."""
+    done = ask(application, way, answer(b"S VALUE=" + VALUES[case]))
+    assert done.all("variable")[-1] == b"VALUE=" + VALUES[case]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_too_long_for_a_variable(application: Application, way: str) -> None:
+    """One byte more than Linux takes: the advice is a file."""
+    done = ask(application, way, answer(b"S VALUE=" + VALUES["longest"] + b"x"))
+    assert done.code == secrets.EXEC_MALFORMED
+    assert "a variable is longer than Linux allows; put its value into a file" in done.said
+
+
+def test_too_long_for_a_process(application: Application) -> None:
+    """Each variable fits, all of them do not: the advice is the same."""
+    done = ask(application, "file", sets(**{f"VALUE{number}": "x" * 120_000 for number in range(60)}))
+    assert done.code == secrets.EXEC_MALFORMED
+    assert application.log_text() == f"{application.show}: Argument list too long; put the longest values into files\n"
+
+
+BLOCK = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {1, 10, 15, 40, 64})
+for number in (2, 13, 17, 45):
+    signal.signal(number, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+STARTED = {
+    "plain": (),
+    "no stdin": ("/bin/sh", "-c", 'exec "$@" 0<&-', "sh"),
+    "no stderr": ("/bin/sh", "-c", 'exec "$@" 2>&-', "sh"),
+    "nothing but stdout": ("/bin/sh", "-c", 'exec "$@" 0<&- 2>&-', "sh"),
+    "others": ("/bin/sh", "-c", 'exec "$@" 3</dev/null 5</dev/null 9</dev/null', "sh"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("started", STARTED)
+def test_kept(application: Application, started: str, way: str) -> None:
+    """Folder, descriptors, process and session are as without the launcher, whatever they were."""
+    place = application.folder / "working folder"
+    place.mkdir()
+    more = {"before": STARTED[started], "cwd": place}
+    expected = application.run_line([*STARTED[started], str(application.show)], cwd=place)
+    found = ask(application, way, sets(A="1"), **more)
+    for what in ("argument", "folder", "descriptor", "user", "session"):
+        assert found.all(what) == expected.all(what), what
+    assert found.number("process") == application.started[-1].pid
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("before", [(), (sys.executable, "-I", "-S", "-c", BLOCK)], ids=["default", "inherited"])
+def test_signals_kept(native_application: Application, before: tuple[str, ...], flags: tuple[str, ...]) -> None:
+    """Blocked and ignored ones are as without the launcher. An emulator would keep some for itself."""
+    expected = native_application.run_line([*before, str(native_application.show)])
+    native_application.env_file.write_bytes(sets(A="1"))
+    found = native_application.run(native_application.from_file(), *flags, before=before)
+    for what in ("blocked", "ignored"):
+        assert found.number(what) == expected.number(what), what
+    assert (expected.number("blocked") != 0) == (before != ())
+
+
+def test_arguments(application: Application) -> None:
+    """Each one is handed on as it is; flags behind -- are the application's."""
+    command = [str(application.show), "", "--from=unix:/x", "--", "a b\n", "\udcff"]
+    done = ask(application, "file", sets(A="1"), command=command)
+    assert done.all("argument") == [os.fsencode(text) for text in command]
+
+
+def program(path: Path, text: str = SCRIPT, mode: int = 0o755) -> Path:
+    """Write a program."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_path_of_the_application(application: Application) -> None:
+    """The program is looked up in the PATH that the answer gives, past what cannot be run, as runtimes do."""
+    (application.folder / "a" / "tool").mkdir(parents=True)
+    program(application.folder / "b" / "tool", mode=0o644)
+    program(application.folder / "c" / "tool")
+    folders = ":".join(str(application.folder / name) for name in ("a", "b", "none", "c"))
+    application.env_file.write_bytes(answer(f"S PATH={folders}"))
+    popen = application.start(application.from_file(), command=["tool"], env={"PATH": "/none"})
+    assert (popen.communicate(timeout=30)[0], popen.returncode) == (b"ran\n", 0)
+
+
+@pytest.mark.parametrize("path", ["", "/none:", ":/none", "/none::/none"])
+def test_working_folder_in_path(application: Application, path: str) -> None:
+    """An empty element of PATH is the working folder."""
+    program(application.folder / "tool")
+    application.env_file.write_bytes(answer(f"S PATH={path}"))
+    popen = application.start(application.from_file(), command=["tool"], cwd=application.folder)
+    assert (popen.communicate(timeout=30)[0], popen.returncode) == (b"ran\n", 0)
+
+
+def test_no_path(application: Application) -> None:
+    """Without a PATH it is the runtime's."""
+    application.env_file.write_bytes(answer("U PATH"))
+    popen = application.start(application.from_file(), command=["sh", "-c", "echo ran"])
+    assert (popen.communicate(timeout=30)[0], popen.returncode) == (b"ran\n", 0)
+
+
+FAILING = {
+    "not there": ("/none/x", 127, "/none/x: No such file or directory; it, or the interpreter or loader that it names"),
+    "not in PATH": ("none-such", 127, "none-such: No such file or directory; it, or"),
+    "empty": ("", 127, ": No such file or directory; it, or"),
+    "below a file": ("/etc/passwd/x", 127, "/etc/passwd/x: Not a directory; it, or"),
+    "no interpreter": ("script", 127, "No such file or directory; it, or the interpreter or loader"),
+    "not executable": ("/etc/passwd", 126, "/etc/passwd: Permission denied"),
+    "a folder": ("/etc", 126, "/etc: Permission denied"),
+    "no program": ("garbage", 126, "Exec format error"),
+}
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("case", FAILING)
+def test_program_that_cannot_be_started(application: Application, case: str, flags: tuple[str, ...]) -> None:
+    """The shell's exit codes; the reason is where people look, and nothing of the secrets is."""
+    command, code, reason = FAILING[case]
+    program(application.folder / "script", "#!/none/interpreter\n")
+    program(application.folder / "garbage", "no program\n")
+    command = str(application.folder / command) if command in {"script", "garbage"} else command
+    application.env_file.write_bytes(sets(A="canary"))
+    done = application.run(application.from_file(), *flags, command=[command])
+    assert done.code == code
+    assert reason in done.said
+    assert done.said == f"token-injector: {application.log_text()}"
+    assert "canary" not in done.said
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+def test_exit_codes_of_the_application(application: Application, flags: tuple[str, ...]) -> None:
+    """They pass through, those that the launcher has for itself too, and say nothing."""
+    application.env_file.write_bytes(answer())
+    for code in (0, 1, 77, 123, 255):
+        done = application.run(application.from_file(), *flags, env={"SHOW_CODE": str(code)})
+        assert (done.code, done.said, application.log_text()) == (code, "", "")
+
+
+def test_refused(application: Application) -> None:
+    """The sidecar's reason is the message, printable, on one line; the values that came before it are not used."""
+    application.log.write_text("the last life's\n")
+    done = ask(application, "socket", answer("S A=canary", "E A: sm://x has no key \x1b[2J\nb", "S B=canary"))
+    assert done.code == secrets.EXEC_REFUSED
+    assert done.said == "token-injector: A: sm://x has no key ?[2J?b\n"
+    assert application.log_text() == "A: sm://x has no key ?[2J?b\n"
+    assert done.entries == ()
+
+
+WRONG = {
+    "no command": (["--from=file:/x", "--"], "exec: expected a command after --"),
+    "no dashes": (["--from=file:/x", "sh"], "sh: expected a command after --"),
+    "nothing": ([], "exec: expected a command after --"),
+    "another scheme": (["--from=tcp:x", "--", "a"], "--from=tcp:x: expected --from=unix:PATH or --from=file:PATH"),
+    "no path": (["--from=unix:", "--", "a"], "--from=unix:: expected --from=unix:PATH"),
+    "no source": (["--from", "--", "a"], "--from: expected --from=unix:PATH"),
+    "no number": (["--timeout=2m", "--", "a"], "--timeout=2m: expected a whole number"),
+    "another supervision": (["--supervise=reload", "--", "a"], "--supervise=reload: expected --supervise=restart"),
+    "no signal": (["--supervise=signal:NONE", "--", "a"], "--supervise=signal:NONE: expected"),
+    "a signal nobody gets": (["--supervise=signal:KILL", "--", "a"], "--supervise=signal:KILL: expected"),
+    "an empty signal": (["--supervise=signal:", "--", "a"], "--supervise=signal:: expected"),
+    "no jitter": (["--jitter", "--", "a"], "--jitter: expected a whole number"),
+    "unknown": (["--form=x", "--", "a"], "--form=x: unknown flag; exec knows"),
+    "three dashes": (["---from", "--", "a"], "---from: flags are"),
+    "too long": ([f"--from=file:/{'x' * 5000}/env", "--", "a"], "--from: the path is too long"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_command_line(application: Application, case: str) -> None:
+    """It ends with its own code and names the argument and the form."""
+    arguments, reason = WRONG[case]
+    done = application.run_line([*application.program.command, secrets.EXEC_COMMAND, *arguments])
+    assert done.code == secrets.EXEC_USAGE
+    assert reason in done.said
+    assert application.log_text() == done.said.removeprefix("token-injector: ")
+
+
+def test_wrong_divisor(native_application: Application) -> None:
+    """A wrong variable of the tests' is told with the launcher's own code."""
+    done = native_application.run("--from=file:/x", env={environ.TIME_DIVISOR: "0"})
+    assert done.code == secrets.EXEC_USAGE
+    assert environ.TIME_DIVISOR in done.said
+
+
+def test_help(application: Application) -> None:
+    """The usage, and nothing is asked."""
+    popen = application.start("--help")
+    out, err = popen.communicate(timeout=30)
+    assert (popen.returncode, err) == (0, b"")
+    assert out.startswith(b"usage: launcher exec [--from=")
+
+
+@pytest.mark.parametrize("there", ["both", "file"])
+def test_source_beside_the_launcher(application: Application, there: str) -> None:
+    """Who names no source, as a probe, a hook or a person, gets the socket's or else the file's in its folder."""
+    launcher = application.folder / secrets.LAUNCHER_FILE
+    launcher.symlink_to(application.program.command[-1])
+    line = [*application.program.command[:-1], str(launcher), secrets.EXEC_COMMAND, "--", str(application.show)]
+    application.env_file.write_bytes(sets(FROM="file"))
+    if there == "file":
+        done = application.run_line(line)
+    else:
+        with application.peer(sets(FROM="socket")):
+            done = application.run_line(line)
+    assert done.variables()[-1] == f"FROM={'file' if there == 'file' else 'socket'}"
+
+
+def test_nothing_beside_the_launcher(application: Application) -> None:
+    """A container without secrets is told so at once, on stderr alone: the last words are the container's."""
+    launcher = application.folder / "elsewhere" / secrets.LAUNCHER_FILE
+    launcher.parent.mkdir()
+    launcher.symlink_to(application.program.command[-1])
+    line = [*application.program.command[:-1], str(launcher), secrets.EXEC_COMMAND, "--", "x"]
+    done = application.run_line(line)
+    assert done.code == secrets.EXEC_USAGE
+    assert "--from: needed: neither socket nor env is beside the launcher" in done.said
+    assert application.log_text() == ""
+
+
+def test_log_that_cannot_be_written(application: Application) -> None:
+    """A read-only container without that file still says why on stderr."""
+    done = application.run("--from=file:/none", "--timeout=0", env={environ.TERMINATION_LOG: "/none/log"})
+    assert done.code == secrets.EXEC_UNREACHABLE
+    assert "/none: no secrets after 0 s: No such file or directory" in done.said
+
+
+def test_env_file_is_not_made_readable(application: Application) -> None:
+    """What the launcher reads it leaves as it is."""
+    application.env_file.write_bytes(sets(A="1"))
+    application.env_file.chmod(0o400)
+    assert application.run(application.from_file()).code == 0
+    assert stat.S_IMODE(application.env_file.stat().st_mode) == 0o400
