@@ -86,6 +86,28 @@ def _proxy(path: str) -> str:
     return f"/api/v1/namespaces/{NAMESPACE}/services/cloud:control/proxy/{path}"
 
 
+def relay(image: str, to: str) -> str:
+    """HOST:PORT at which pods reach what the node has at `to`, HOST:PORT."""
+    name, port = "relay", 5005
+    container = {
+        "name": name,
+        "image": image,
+        "command": ["python3", "-m", "demo.cluster.relay", f"0.0.0.0:{port}", to],
+        "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1},
+    }
+    metadata = {"name": name, "namespace": NAMESPACE}
+    apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": metadata,
+            "spec": {"hostNetwork": True, "containers": [container]},
+        }
+    )
+    kubectl("wait", "-n", NAMESPACE, f"pod/{name}", "--for=condition=Ready", "--timeout=60s", seconds=70)
+    return f"{get('pod', name, NAMESPACE)['status']['podIP']}:{port}"
+
+
 def cloud_address() -> str:
     """The fakes' ClusterIP."""
     return str(get("service", "cloud", NAMESPACE)["spec"]["clusterIP"])
