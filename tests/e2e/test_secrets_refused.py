@@ -35,6 +35,7 @@ KEPT: Mapping[str, dict[str, str]] = {
     "kept-piggy-launcher": PIGGY | {"piggysec.com/piggy-ignore-no-env": "true", PREFIX + "secret-delivery": "launcher"},
     "kept-ours": ASKS | {PREFIX + "secret-unresolved": "keep"},
 }
+# Many pods start at once, and each reads with a Python of its own.
 PATIENCE = 150
 
 
@@ -79,7 +80,7 @@ def _described(place: str, name: str, words: tuple[str, ...]) -> str | None:
     # What its author and the webhook wrote is there too; the reason is in a message or an event.
     written = ("FOO:", "TOKEN_INJECTOR_SECRETS:")
     told = "".join(line for line in told.splitlines(keepends=True) if not line.strip().startswith(written))
-    return described if all(word in told for word in words) and "rror" in told else None
+    return described if all(word in told for word in words) else None
 
 
 @pytest.mark.parametrize("name", KEPT)
