@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import accounts, memory, mutation, secrets, storm, token, webhook
+from bench import accounts, launcher, memory, mutation, secrets, storm, token, webhook
 from bench.result import BenchError, Result, table, write
 
 EXAMPLE = "example:\n  python -m bench token memory    only these two"
@@ -14,6 +14,7 @@ ATTEMPTS = 4
 MEASUREMENTS: dict[str, Callable[[], list[Result]]] = {
     "token": token.measure,
     "memory": memory.measure,
+    "launcher": launcher.measure,
     "accounts": accounts.measure,
     "mutation": mutation.measure,
     "secrets": secrets.measure,

@@ -3,6 +3,7 @@
 The steps are pure but for the folder; time, keys and serial numbers are parameters.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -83,10 +84,10 @@ def certify(request: Request, *, now: datetime, source: Source) -> Outcome:
     )
 
 
-def inspect(directory: Path, *, now: datetime, warn_days: int, server_name: str = "") -> Inspection:
+def inspect(directory: Path, *, now: datetime, warn_days: int, server_names: Sequence[str] = ()) -> Inspection:
     """What is served and trusted, and what is wrong with it or will be within `warn_days`. Raises CertjobError.
 
-    Without a server's name any will do.
+    Without a server's names any will do.
     """
     if not directory.is_dir():
         what = "is no folder" if directory.exists() else "no such folder"
@@ -100,8 +101,8 @@ def inspect(directory: Path, *, now: datetime, warn_days: int, server_name: str 
     findings = [f"the CA in {CA_CERT} {fault}" for fault in faults if fault]
     served = leaf_fault(present, authority, None, now)
     findings += [served] if served else []
-    unnamed = server_name_fault(leaf, server_name) if leaf and server_name else None
-    findings += [f"{TLS_CERT} {unnamed}"] if unnamed else []
+    unnamed = [fault for name in server_names if leaf and (fault := server_name_fault(leaf, name))]
+    findings += [f"{TLS_CERT} {fault}" for fault in unnamed]
     for what, certificate in ((TLS_CERT, leaf), (f"the CA in {CA_CERT}", authority)):
         if certificate and not dates_fault(certificate, now) and days_left(certificate, now) < warn_days:
             findings.append(f"{what} ends in {days_left(certificate, now)} days")

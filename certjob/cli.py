@@ -77,8 +77,8 @@ def _certify(arguments: argparse.Namespace, now: datetime) -> int:
 
 
 def _check(arguments: argparse.Namespace, now: datetime) -> int:
-    asked = _server_name(arguments) if arguments.service or arguments.namespace else ""
-    inspection = inspect(arguments.directory, now=now, warn_days=arguments.warn_days, server_name=asked)
+    asked = _server_names(arguments) if arguments.service or arguments.namespace else ()
+    inspection = inspect(arguments.directory, now=now, warn_days=arguments.warn_days, server_names=asked)
     text = inspection_text(inspection, directory=arguments.directory, now=now)
     _print(arguments, inspection_json(inspection, now=now), text)
     return exit_codes.DENIED if inspection.findings else exit_codes.OK
@@ -124,13 +124,13 @@ def _check_cluster(arguments: argparse.Namespace) -> int:
 def _service(arguments: argparse.Namespace) -> tuple[str, str]:
     """Name and namespace. Raises NameFormError."""
     service, namespace = arguments.service or SERVICE, arguments.namespace or NAMESPACE
-    serving_names(service=service, namespace=namespace)  # raises for what is no name
+    serving_names(service=service, namespace=namespace, also=arguments.also_service)  # raises for what is no name
     return service, namespace
 
 
-def _server_name(arguments: argparse.Namespace) -> str:
+def _server_names(arguments: argparse.Namespace) -> tuple[str, ...]:
     service, namespace = _service(arguments)
-    return server_name(service=service, namespace=namespace)
+    return tuple(server_name(service=name, namespace=namespace) for name in (service, *arguments.also_service))
 
 
 def _target(arguments: argparse.Namespace) -> cluster_target.Target:
@@ -141,6 +141,7 @@ def _target(arguments: argparse.Namespace) -> cluster_target.Target:
         secret=arguments.secret,
         ca_secret=arguments.ca_secret or f"{arguments.secret}-ca",
         configuration=arguments.webhook_configuration or CONFIGURATION,
+        also=tuple(arguments.also_service),
     )
     cluster_target.check(target)
     return target
@@ -149,7 +150,7 @@ def _target(arguments: argparse.Namespace) -> cluster_target.Target:
 def _making(arguments: argparse.Namespace) -> Making:
     service, namespace = _service(arguments)
     return Making(
-        names=serving_names(service=service, namespace=namespace, sans=arguments.san),
+        names=serving_names(service=service, namespace=namespace, also=arguments.also_service, sans=arguments.san),
         common_name=common_name(service=service, namespace=namespace),
         lifetime=arguments.lifetime,
         ca_lifetime=arguments.ca_lifetime,

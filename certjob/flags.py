@@ -161,6 +161,13 @@ def _add_command(
 def _add_names(command: argparse.ArgumentParser) -> None:
     """Which objects are meant; the short forms are the seed's."""
     command.add_argument("-s", "--service", help=f"the webhook's Service (default {SERVICE})")
+    command.add_argument(
+        "--also-service",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another Service of the namespace that serves with this certificate, as the broker's; may be given again",
+    )
     command.add_argument("-n", "--namespace", help=f"its namespace (default {NAMESPACE})")
     command.add_argument("-t", "--secret", default=SECRET, help="the serving Secret (default %(default)s)")
     command.add_argument(

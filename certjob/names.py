@@ -33,13 +33,19 @@ class Names:
         return (*self.dns, *map(str, self.ips))
 
 
-def serving_names(*, service: str, namespace: str, sans: Sequence[str] = ()) -> Names:
-    """The Service's four names in the cluster, then the extra ones, each once. Raises NameFormError."""
-    for flag, value in (("--service", service), ("--namespace", namespace)):
+def serving_names(*, service: str, namespace: str, also: Sequence[str] = (), sans: Sequence[str] = ()) -> Names:
+    """The Service's four names in the cluster, those of others that serve with its certificate, then the extra ones.
+
+    Each once. Raises NameFormError.
+    """
+    flagged = [("--service", service), ("--namespace", namespace), *(("--also-service", name) for name in also)]
+    for flag, value in flagged:
         if not _LABEL.fullmatch(value):
             raise NameFormError(f"{flag} {value!r} is not valid; expected {_LABEL_FORM}")
-    base = f"{service}.{namespace}"
-    dns: dict[str, None] = dict.fromkeys((service, base, f"{base}.svc", f"{base}.svc.cluster.local"))
+    bases = [(name, f"{name}.{namespace}") for name in (service, *also)]
+    dns: dict[str, None] = dict.fromkeys(
+        text for name, base in bases for text in (name, base, f"{base}.svc", f"{base}.svc.cluster.local")
+    )
     ips: dict[IPAddress, None] = {}
     for san in sans:
         found = _parse_san(san)

@@ -15,6 +15,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
+from secretenv.broker.flags import SETTINGS as BROKER_SETTINGS
+from secretenv.broker.flags import key_url
 from serving.flags import LOG_LEVELS, Setting, log_level, optional
 from serving.values import boolean
 from webhook import values
@@ -33,6 +35,18 @@ GIVEN_BY_CHART = frozenset(
         "role-policy",
         "insecure-http",
         "service-accounts",
+        "kubeconfig",
+    }
+)
+GIVEN_TO_BROKER_BY_CHART = frozenset(
+    {
+        "listen-address",
+        "telemetry-listen-address",
+        "tls-cert-file",
+        "tls-private-key-file",
+        "shared-role-arn",
+        "grants",
+        "insecure-http",
         "kubeconfig",
     }
 )
@@ -63,6 +77,7 @@ _FORMS: dict[Any, dict[str, Any]] = {
         "minimum": values.TOKEN_EXPIRATION_MIN,
         "maximum": values.TOKEN_EXPIRATION_MAX,
     },
+    key_url: {"type": "string", "pattern": "^https://[^=]+=https://.+"},
     **{parse: {"type": "string", "pattern": f"^({pattern})$"} for parse, pattern in _PATTERNS.items()},
 }
 _FORMS[values.token_file]["maxLength"] = 253
@@ -73,12 +88,15 @@ _LONGEST_DEFAULT = 60
 
 
 def schema() -> str:
-    """values.schema.json with the webhook's settings renewed."""
+    """values.schema.json with the settings of webhook and broker renewed."""
     whole = json.loads((CHART / "values.schema.json").read_text())
-    settings = whole["properties"]["webhook"]["properties"]["settings"]
-    settings["properties"] = {
-        setting.flag: _property(setting) for setting in SETTINGS if setting.flag not in GIVEN_BY_CHART
-    }
+    for program, settings, given in (
+        ("webhook", SETTINGS, GIVEN_BY_CHART),
+        ("broker", BROKER_SETTINGS, GIVEN_TO_BROKER_BY_CHART),
+    ):
+        whole["properties"][program]["properties"]["settings"]["properties"] = {
+            setting.flag: _property(setting) for setting in settings if setting.flag not in given
+        }
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -80,7 +80,8 @@ def _outcome(one: Rendering) -> str:
     decision = one.mutation.decision
     if not isinstance(decision, Injection):
         return "left as it is"
-    parts = [f"web identity of {decision.web_identity.role_arn}"] if decision.web_identity else []
+    identity = decision.web_identity
+    parts = [f"web identity of {identity.role_arn}"] if identity and decision.for_application else []
     delivered = decision.secrets
     if delivered:
         parts += [

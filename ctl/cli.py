@@ -18,7 +18,7 @@ from ctl.errors import UsageError
 from ctl.streams import Streams
 
 try:
-    from ctl import check, convert, doctor, entrypoint, inject, trust_policy
+    from ctl import check, convert, doctor, entrypoint, explain, inject, trust_policy
 except ModuleNotFoundError as missing:
     # Of the extra: the distribution itself needs the standard library alone.
     print(f"kubectl token-injector: no module {missing.name}: pip install 'token-injector[ctl]'", file=sys.stderr)
@@ -90,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         "doctor": (doctor, "say whether AWS would let a token assume a role, and if not, why"),
         "check": (check, "say whether pods will start with their secrets"),
         "convert": (convert, "write piggy's manifests in our own words"),
+        "explain": (explain, "say what is injected into pods, and why"),
         "entrypoint": (entrypoint, "write the annotation that says what an image starts"),
         "trust-policy": (trust_policy, "write the trust policy that lets one workload in"),
     }
@@ -118,6 +119,8 @@ def _run(
             return check.run(arguments, environ, streams)
         case "convert":
             return convert.run(arguments, environ, streams)
+        case "explain":
+            return explain.run(arguments, environ, streams)
         case "entrypoint":
             return entrypoint.run(arguments, environ, streams)
         case _:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.annotations import ANNOTATIONS
+from ctl.piggy_values import DIFFERENT, SAME
 from secretenv.piggy import PIGGY_ANNOTATIONS
 from webhook.flags import GLOBAL_SETTINGS, SERVER_SETTINGS
 
@@ -41,6 +42,14 @@ def piggy_table() -> str:
         key = f"`{row.key}`" if row.on_pod else f"none (`{row.key}` is not looked at)"
         environ, default = (f"`{text}`" if text else "" for text in (row.environ, row.default))
         lines.append("| " + " | ".join(_cell(cell) for cell in (key, environ, default, row.effect)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def piggy_values() -> str:
+    """The values of piggy's chart, from ctl/piggy_values.py."""
+    lines = ["| piggy's value | ours |", "|---|---|"]
+    lines += [f"| `{theirs}` | `{ours}` |" for theirs, ours in SAME.items()]
+    lines += [f"| `{theirs}` | {_cell(about)} |" for theirs, about in DIFFERENT.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -133,6 +142,7 @@ def _cell(text: str) -> str:
 GENERATED: Mapping[str, Callable[[], str]] = {
     "annotation-table": annotation_table,
     "piggy-table": piggy_table,
+    "piggy-values": piggy_values,
     "setting-tables": setting_tables,
     "pod-before": pod_before,
     "pod-after": pod_after,

@@ -41,8 +41,8 @@ def _secrets(secrets: Sequence[Secret], prefix: str, *, rotates: bool) -> Iterat
         return
     actions = ["secretsmanager:GetSecretValue", *(["secretsmanager:DescribeSecret"] if rotates else [])]
     yield _allow(actions, _arns(_secret_arn(each.name, prefix) for each in secrets))
-    if len(secrets) > 1:
-        # It knows no resource of its own: what it answers is what GetSecretValue allows.
+    if sum(each.stage is None and each.version is None for each in secrets) > 1:
+        # Of current versions. It knows no resource of its own: what it answers is what GetSecretValue allows.
         yield _allow(["secretsmanager:BatchGetSecretValue"], [ANYTHING])
 
 

@@ -51,6 +51,34 @@ def _is_named_list(value: Any) -> bool:
     )
 
 
+def _is_text_list(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+
+def _is_object(value: Any) -> bool:
+    return value is None or isinstance(value, dict)
+
+
+def _is_source(value: Any) -> bool:
+    """Where a variable's value comes from: one reference, whose key is a text."""
+    return value is None or (
+        isinstance(value, dict)
+        and all(_is_object(item) and _is_text((item or {}).get("key")) for item in value.values())
+    )
+
+
+def _is_env(value: Any) -> bool:
+    return _is_named_list(value) and all(
+        _is_text(item.get("value")) and _is_source(item.get("valueFrom")) for item in value or ()
+    )
+
+
+def _is_env_from(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list) and all(isinstance(item, dict) and _is_text(item.get("prefix")) for item in value)
+    )
+
+
 _Check = tuple[Callable[[Any], bool], str]
 _TEXT: _Check = (_is_text, "a string")
 _TEXT_MAP: _Check = (_is_text_map, "a map of strings")
@@ -64,7 +92,13 @@ _SPEC = dict.fromkeys(("serviceAccountName", "serviceAccount", "restartPolicy"),
     "nodeSelector": _TEXT_MAP,
     **dict.fromkeys(("volumes", "imagePullSecrets", *_LISTS), _NAMED_LIST),
 }
-_CONTAINER = {"targetContainerName": _TEXT} | dict.fromkeys(("env", "volumeMounts"), _NAMED_LIST)
+_CONTAINER = dict.fromkeys(("targetContainerName", "image", "imagePullPolicy", "restartPolicy"), _TEXT) | {
+    "command": (_is_text_list, "a list of strings"),
+    "args": (_is_text_list, "a list of strings"),
+    "env": (_is_env, "a list of variables: a name, and a value that is a string or one reference"),
+    "envFrom": (_is_env_from, "a list of objects whose prefix is a string"),
+    "volumeMounts": _NAMED_LIST,
+}
 
 
 def _first_wrong(place: str, holder: Mapping[str, Any], checks: Mapping[str, _Check]) -> str | None:

@@ -22,7 +22,7 @@ from webhook.pod import (
     is_injected,
 )
 from webhook.put import put_all, put_env
-from webhook.secrets.put import WantedSecrets, put_container, put_first_variables, restored_pod, secrets_of
+from webhook.secrets.put import WantedSecrets, put_container, put_first_variables, restored_pod, wanted_secrets
 from webhook.secrets.restore import is_our_volume
 from webhook.settings import Settings
 
@@ -36,12 +36,14 @@ def transform(pod: Pod, injection: Injection, settings: Settings) -> list[Operat
     operations: list[Operation] = []
     name = _session_name(pod, injection, settings)
     authors = restored_pod(pod, injection.secrets)
+    served = application_containers(pod, injection.skip_containers)
+    secrets = wanted_secrets(injection.secrets, (container["name"] for _, _, container in served))
     for which, index, container in application_containers(pod):
-        path, skipped = f"/spec/{which}/{index}", container["name"] in injection.skip_containers
-        wanted = secrets_of(injection.secrets, container, skipped=skipped)
+        path, wanted = f"/spec/{which}/{index}", secrets.get(container["name"])
+        skipped = container["name"] in injection.skip_containers
+        env = _put_env(path, container, injection, settings, name, skipped=skipped)
         operations += put_container(path, container, containers(authors, which)[index], wanted)
-        operations += _put_env(path, container, injection, settings, name, skipped=skipped)
-        operations += put_first_variables(path, container, wanted, operations)
+        operations += [*env, *put_first_variables(path, container, wanted, env)]
         operations += _put_mounts(path, container, wanted, injection, settings, skipped=skipped)
     init, ordinary = _wanted_containers(injection, settings, name)
     operations += _put_first(pod, "initContainers", init)

@@ -51,9 +51,9 @@ def _of_secret(observed: Observed, now: datetime, warn_days: int) -> Iterator[st
         yield key.reason if called in key.reason else f"{called}: {key.reason}"
     elif key_fault(leaf, key):
         yield f"{called}: {TLS_CERT} and {TLS_KEY} do not belong together"
-    unnamed = server_name_fault(leaf, observed.target.server_name)
-    if unnamed:
-        yield f"{called}: {TLS_CERT} {unnamed}"
+    for service in observed.target.services:
+        if unnamed := server_name_fault(leaf, observed.target.server_name(service)):
+            yield f"{called}: {TLS_CERT} {unnamed}"
     fault = usage_fault(leaf) or dates_fault(leaf, now) or age_fault(leaf, now)
     if fault:
         yield f"{called}: {TLS_CERT} {fault}"

@@ -47,17 +47,22 @@ def look(api: Reader, target: Target, ask: Ask, *, with_authority: bool = True) 
         ) from None
     serving = _secret(api, target, target.secret)
     authority = _secret(api, target, target.ca_secret) if with_authority else None
-    slices = [one for one in api.list(target.slices_path, keep=lambda item: item).items if _of(one, target.service)]
-    endpoints = read_endpoints(slices, target.service)
+    every = api.list(target.slices_path, keep=lambda item: item).items
+    slices = {service: [one for one in every if _of(one, service)] for service in target.services}
+    named = [
+        (endpoint, target.server_name(service))
+        for service in target.services
+        for endpoint in read_endpoints(slices[service], service)
+    ]
     with ThreadPoolExecutor(_HANDSHAKES_AT_ONCE) as pool:
-        answers = pool.map(lambda endpoint: ask(endpoint, target.server_name, configuration.trusted), endpoints)
+        answers = pool.map(lambda one: ask(one[0], one[1], configuration.trusted), named)
         return Observed(
             target=target,
             configuration=configuration,
             serving=serving,
             authority=authority,
-            answers=tuple(zip(endpoints, answers, strict=True)),
-            owner=read_owner(slices, target.service),
+            answers=tuple(zip((endpoint for endpoint, _ in named), answers, strict=True)),
+            owner=read_owner(slices[target.service], target.service),
         )
 
 

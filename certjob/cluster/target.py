@@ -23,11 +23,17 @@ class Target:
     secret: str
     ca_secret: str
     configuration: str
+    also: tuple[str, ...] = ()
+    """Other Services whose pods serve with the same certificate."""
 
     @property
-    def server_name(self) -> str:
-        """The name by which the API server calls the webhook, and which it wants to find in the certificate."""
-        return server_name(service=self.service, namespace=self.namespace)
+    def services(self) -> tuple[str, ...]:
+        """All of them, the webhook's first."""
+        return (self.service, *self.also)
+
+    def server_name(self, service: str) -> str:
+        """The name by which one of the Services is called, and which its callers want to find in the certificate."""
+        return server_name(service=service, namespace=self.namespace)
 
     @property
     def secrets_path(self) -> str:

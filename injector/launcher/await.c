@@ -1,9 +1,10 @@
 // Is everything there, the first token and the secrets? The postStart hook waits for it. A permanent reason in the
-// termination log ends the wait at once: a failed hook kills the container, and that log is the only text of it that the
-// kubelet shows.
+// termination log ends the wait at once: a failed hook kills the container, and that log is the only text of it that
+// the kubelet shows.
 #include "launcher.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>

@@ -56,7 +56,8 @@ int become_failed(const struct termination_log *log, const char *program, int er
     text_put_foreign(&line, program, strnlen(program, LINE_LIMIT / 2));
     text_put(&line, ": ");
     text_put(&line, strerror(error));
-    if (code == EXEC_NOT_FOUND) text_put(&line, "; it, or the interpreter or loader that it names, is not in this image");
+    if (code == EXEC_NOT_FOUND)
+        text_put(&line, "; it, or the interpreter or loader that it names, is not in this image");
     if (code == EXEC_MALFORMED) text_put(&line, "; put the longest values into files");
     return fail(log, code, &line);
 }

@@ -1,6 +1,6 @@
 // How does one refresh run? As a child with nothing of ours but its pipe and its sockets: descriptors 0 to 3 and those,
 // its own process group, default signals. It dies with the launcher.
-#include "launcher.h"
+#include "sidecar.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -12,7 +12,7 @@
 static const char USAGE[] =
     "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=" TEXT(EXEC_TIMEOUT) "] [--supervise=restart|"
     "signal:NAME\n       [--jitter=" TEXT(JITTER) "]] -- COMMAND [ARGUMENT...]\n\n"
-    "Starts COMMAND with its secrets in its environment. Without --from the socket or the env file beside it is asked.\n"
+    "Starts COMMAND with its secrets in its environment. Without --from the socket or the file beside it is asked.\n"
     "--supervise stays PID 1; when a secret changes, it ends COMMAND after at most --jitter seconds, or signals it.\n";
 
 // PID 1 ignores what it does not handle; whoever ignored one of them before us still does.
@@ -24,9 +24,12 @@ static uint64_t ending_signals(void) {
     return ending;
 }
 
+// What is not used of it costs nothing: no huge page may take 2 MB of the application's memory limit.
 static void *room(size_t length) {
     void *made = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return made != MAP_FAILED ? made : NULL;
+    if (made == MAP_FAILED) return NULL;
+    madvise(made, length, MADV_NOHUGEPAGE);
+    return made;
 }
 
 int exec_refuse(const struct termination_log *log, const struct problem *problem) {
@@ -79,12 +82,11 @@ static int end_with_answer(const struct settings *settings, const struct questio
 }
 
 static int start(struct first *first, struct question *question) {
-    char **entries, *request;
-    entries = room((entries_count(environ) + 1) * sizeof *entries);
     question->request_length = request_length(environ);
-    question->request = request = room(question->request_length);
+    char *request = room(question->request_length), **entries;
+    question->request = request;
     question->bytes = room(MESSAGE_LIMIT);
-    if (entries == NULL || request == NULL || question->bytes == NULL)
+    if (request == NULL || question->bytes == NULL)
         return become_failed(&first->settings->log, first->asked->command[0], ENOMEM);
     request_write(environ, request);
     // Before the values are asked for: what changes between the two is seen as a change.

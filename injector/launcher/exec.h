@@ -1,4 +1,4 @@
-// What only the application's container needs: the answer with the secrets, and how the launcher becomes the application.
+// What only the application's container needs: the answer with the secrets, and how to become the application.
 #ifndef EXEC_H
 #define EXEC_H
 

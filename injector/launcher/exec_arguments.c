@@ -38,7 +38,7 @@ static struct problem take_supervision(const char *argument, const char *value, 
         found->supervision = SUPERVISE_RESTART;
         return NONE;
     }
-    return (struct problem){argument, "expected --supervise=restart or --supervise=signal:NAME, for example signal:HUP"};
+    return (struct problem){argument, "expected --supervise=restart or --supervise=signal:NAME, as in signal:HUP"};
 }
 
 static struct problem take_flag(char *const **next, const struct flag *flag, struct exec_arguments *found) {

@@ -1,10 +1,11 @@
-// Who ends the application, or tells it, when a secret has changed? Nobody outside can signal another container's PID 1,
-// so the launcher stays it, and the application is its child: every signal is handed on, orphans are buried, the exit
-// code is the application's. The application has a process group of its own, in the foreground of the terminal if there
-// is one, and is in the same session.
+// Who ends the application, or tells it, when a secret has changed? Nobody outside can signal another container's PID
+// 1, so the launcher stays it, and the application is its child: every signal is handed on, orphans are buried, the
+// exit code is the application's. The application has a process group of its own, in the foreground of the terminal if
+// there is one, and is in the same session.
 #include "exec.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-// Has a value changed? The injected container writes a file beside the answer; what is in it is compared, not understood.
+// Has a value changed? The injected container writes a file beside the answer; its content is compared, not understood.
 #include "exec.h"
 
 #include <fcntl.h>

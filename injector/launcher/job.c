@@ -1,6 +1,6 @@
 // What is done again and again? A child does it once, its report says when it is due again, a failure is tried again
 // after a backoff, and a connection to one of its sockets makes it due at once.
-#include "launcher.h"
+#include "sidecar.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,10 +1,9 @@
-// What the launcher's files share. exec.h has what only the application's container needs.
+// What the launcher's files share. sidecar.h has what only the injected container needs, exec.h the application's.
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
 #include "contract.h"
 
-#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,8 +16,6 @@
 #define COMMAND_LIMIT 1024
 // A line for a person: the longest reason, and a path beside it.
 #define LINE_LIMIT 1280
-// One for each container of the pod that asks.
-#define SOCKETS_LIMIT 64
 
 #define TEXT(number) TEXT_OF(number)
 #define TEXT_OF(number) #number
@@ -139,52 +136,11 @@ int world_timer(int clock);
 void world_timer_set(int timer, uint64_t milliseconds);
 uint64_t world_dice(void);
 
-// sockets.c: they stand at SOCKET_FD and after it.
-bool sockets_listen(const char *paths, size_t *count, struct text *problem);
-
-// child.c: one refresh as a process of its own.
-struct child {
-    int process;
-    int report;  // the reading end of its pipe; -1 once it is closed
-};
-bool child_start(struct child *child, const struct words *command, size_t sockets);
-void child_kill(const struct child *child);
-
-// job.c: what is done again and again, by one child after the other.
-struct job {
-    const char *what;  // for people: there is no …
-    struct words command;
-    size_t sockets;     // a connection starts a child, which inherits them
-    int nap;            // CLOCK_BOOTTIME: a suspended machine's sleep counts
-    int deadline;       // CLOCK_MONOTONIC: a suspended machine's child had no time
-    bool due;           // a child shall be started
-    bool runs;          // one was started and is not judged yet
-    bool ended;         // it has, and status says how
-    bool late;
-    int status;
-    struct child child;
-    uint64_t quiet_until;  // before this moment a connection starts no child
-    unsigned failures;
-    struct text last_words;  // empty while all is well
-    size_t length;
-    char report[REPORT_LIMIT + 1];  // room for one byte more than a report may have tells a longer one
-};
-#define JOBS_LIMIT 2
-#define JOB_WATCHES (2 + SOCKETS_LIMIT)
-bool job_open(struct job *job);
-size_t job_watch(const struct job *job, uint64_t moment, struct pollfd *ready);
-void job_look(struct job *job, size_t count, const struct pollfd *ready);
-bool job_start(struct job *job, uint64_t divisor, struct outcome *outcome);
-bool job_is_over(const struct job *job);
-void job_end(struct job *job, struct outcome *outcome);
-uint64_t job_rest(struct job *job, uint64_t divisor, const struct outcome *outcome);
-
-// These give the exit code. sidecar.c, supervise.c and await.c: in the injected container.
-int run_sidecar(const struct settings *settings, char *const *arguments);
-int supervise(const struct settings *settings, struct job *jobs, size_t count);
-int await_files(const struct settings *settings, const struct await_arguments *asked);
-
 // main.c
 const char *variable(const char *name, const char *otherwise);
+
+// sidecar.c and await.c: in the injected container; they give the exit code.
+int run_sidecar(const struct settings *settings, char *const *arguments);
+int await_files(const struct settings *settings, const struct await_arguments *asked);
 
 #endif

@@ -1,5 +1,5 @@
-// What did the pod ask for? Command line and environment in; then, in the injected container, `await` or the refreshers,
-// and in the application's container `exec`.
+// What did the pod ask for? Command line and environment in; then, in the injected container, `await` or the
+// refreshers, and in the application's container `exec`.
 #include "exec.h"
 
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 
 static const char AWAIT_USAGE[] =
     "usage: token-injector await FILE... [--timeout=" TEXT(AWAIT_TIMEOUT) "]\n\n"
-    "Ends when each FILE has something in it; fails at once if the refresher's reason is permanent, or after --timeout\n"
-    "seconds.\n";
+    "Ends when each FILE has something in it; fails at once if the refresher's reason is permanent, or after\n"
+    "--timeout seconds.\n";
 
 const char *variable(const char *name, const char *otherwise) {
     const char *value = getenv(name);

@@ -1,6 +1,6 @@
 // What runs in the injected container? One refresher or the supervisor of two: the token's, and, where the pod has a
 // plan for secrets, theirs. Both are one program, which the image names.
-#include "launcher.h"
+#include "sidecar.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // Where do the application's containers ask for their secrets? At sockets that are there from the first moment on and
 // outlive every child: whoever connects while none runs waits in the queue, and is what the next one is started for.
-#include "launcher.h"
+#include "sidecar.h"
 
 #include <errno.h>
 #include <fcntl.h>

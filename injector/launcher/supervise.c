@@ -1,5 +1,5 @@
 // Who waits, for almost nothing? Start what is due, sleep until something happens, end at once on a signal.
-#include "launcher.h"
+#include "sidecar.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -12,7 +12,7 @@ from serving.rules import RulesError, list_of, matches, patterns_of, refuse_same
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,63}")
 _ACCOUNT = re.compile(r"[a-z0-9*?-]{1,63}:[a-z0-9.*?-]{1,253}")
-_SECRET = re.compile(r"(sm|ssm|ssm-path|ddb)://[ -~]{1,2048}")
+_SECRET = re.compile(r"(sm|ssm|ssm-path|ddb)://[ -~]{1,1000}")
 _KEYS = ("name", "serviceAccounts", "secrets")
 
 

@@ -135,6 +135,8 @@ def _number(text: str) -> int:
 
 def _decoded(text: str) -> bytes:
     """Base64url without padding (RFC 7515), and nothing that is not of it. Raises ValueError."""
+    if "=" in text:
+        raise ValueError("no base64url")
     try:
         return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except binascii.Error as exc:

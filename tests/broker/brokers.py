@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from tests.serving.pki import Pki, SecretVolume
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 30.0
+
+
+def headers_of(token: str) -> dict[str, str]:
+    """Of a question."""
+    return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
 
 class RunningBroker:
@@ -71,14 +77,12 @@ class RunningBroker:
         return self._stderr.read_text()
 
     def call(
-        self, method: str, path: str, body: bytes | None = None, *, timeout: float = 20.0, **headers: str
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of one request on a connection of its own."""
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=timeout, context=self.pki.client_context()
-        )
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=self.pki.client_context())
         try:
-            connection.request(method, path, body, {name.replace("_", "-"): text for name, text in headers.items()})
+            connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()
             return response.status, dict(response.headers), response.read()
         finally:
@@ -86,8 +90,7 @@ class RunningBroker:
 
     def ask(self, token: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Status and answer of a question."""
-        headers = {"Authorization": f"Bearer {token}", "Content_Type": "application/json"}
-        status, _, answer = self.call("POST", "/v1/secrets", json.dumps(body).encode(), **headers)
+        status, _, answer = self.call("POST", "/v1/secrets", json.dumps(body).encode(), headers_of(token))
         return status, json.loads(answer)
 
     def kill(self) -> None:

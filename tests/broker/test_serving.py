@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.broker.brokers import RunningBroker
+from tests.broker.brokers import RunningBroker, headers_of
 from tests.broker.world import REGION, World
 from tests.serving.pki import Pki
 from tests.stores.faulty import says
@@ -105,8 +105,8 @@ def test_an_api_server_that_is_away_is_later(world: World, start: Start, questio
     """503 with Retry-After, which the injected container heeds."""
     broker = start()
     world.api.down()
-    headers = {"Authorization": f"Bearer {world.token('a')}", "Content_Type": "application/json"}
-    status, said, _ = broker.call("POST", "/v1/secrets", json.dumps(question).encode(), **headers)
+    headers = headers_of(world.token("a"))
+    status, said, _ = broker.call("POST", "/v1/secrets", json.dumps(question).encode(), headers)
     assert (status, said["Retry-After"]) == (503, "1")
 
 
@@ -154,10 +154,10 @@ def test_pods_that_start_while_aws_is_away_wait_and_then_start(
 def test_an_oversized_body_is_refused(world: World, start: Start, size: int) -> None:
     """413, before the API server is asked."""
     broker = start()
-    headers = {"Authorization": f"Bearer {world.token('a')}", "Content_Type": "application/json"}
+    headers = headers_of(world.token("a"))
     seen = len(world.api.requests)
     try:
-        status = broker.call("POST", "/v1/secrets", b" " * size, **headers)[0]
+        status = broker.call("POST", "/v1/secrets", b" " * size, headers)[0]
     except OSError:
         status = 413  # it has hung up on the rest
     assert status == 413

@@ -94,6 +94,12 @@ def of_kind(manifests: Sequence[Manifest], kind: str) -> list[Manifest]:
     return [manifest for manifest in manifests if manifest["kind"] == kind]
 
 
+def of_component(manifests: Sequence[Manifest], component: str) -> list[Manifest]:
+    """The objects of webhook, broker or certs."""
+    label = "app.kubernetes.io/component"
+    return [manifest for manifest in manifests if manifest["metadata"].get("labels", {}).get(label) == component]
+
+
 def pod_templates(manifests: Sequence[Manifest]) -> Iterator[tuple[str, Manifest]]:
     """Each pod or pod template, with the kind of its object."""
     for manifest in manifests:

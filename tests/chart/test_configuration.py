@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contract import annotations, server
-from tests.chart.charts import CASES, LABEL, ChartCase, case, of_kind, template
+from tests.chart.charts import CASES, LABEL, ChartCase, case, of_component, of_kind, template
 
 # The expression that Autopilot writes into admission configurations by itself.
 AUTOPILOT = [
@@ -91,7 +91,7 @@ def test_selectors_can_be_narrowed() -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_reviews_go_to_the_service(case: ChartCase) -> None:
     """Service, namespace, port and path are those of the rendered Service and of the server."""
-    (service,) = of_kind(case.expected, "Service")
+    (service,) = of_kind(of_component(case.expected, "webhook"), "Service")
     called = webhook_of(case)["clientConfig"]["service"]
 
     assert called == {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.charts import CASES, ChartCase, case, of_kind, pod_templates, template
+from tests.chart.charts import CASES, ChartCase, case, of_component, of_kind, pod_templates, template
 
 SERVICE_ACCOUNTS = {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "list", "watch"]}
 NODES = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}
@@ -60,7 +60,9 @@ def test_the_cert_job_writes_two_secrets_and_one_configuration() -> None:
 def test_the_webhooks_account_has_no_secret(case: ChartCase) -> None:
     """In no mode and under no name may the webhook's service account read, list or write a Secret."""
     (webhook,) = [
-        pod["spec"]["serviceAccountName"] for kind, pod in pod_templates(case.expected) if kind == "Deployment"
+        pod["spec"]["serviceAccountName"]
+        for kind, pod in pod_templates(of_component(case.expected, "webhook"))
+        if kind == "Deployment"
     ]
     granted = [rule for found in rules(case, webhook).values() for rule in found]
 
@@ -82,6 +84,30 @@ def test_without_a_cert_job_nobody_writes_secrets(name: str) -> None:
 
     assert not [m for m in rendered if m["kind"] in {"Job", "CronJob", "Role", "RoleBinding"}]
     assert len(of_kind(rendered, "ServiceAccount")) == 1
+
+
+def test_the_broker_asks_about_tokens_and_pods() -> None:
+    """Nothing else: it reads no Secret, and holds no permission in its own namespace."""
+    assert rules(case("broker"), "token-injector-broker") == {
+        "ClusterRole": [
+            {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
+        ]
+    }
+
+
+def test_the_broker_is_reached_by_pods_of_the_cluster() -> None:
+    """Of every namespace; it reaches the API server, DNS, AWS, and for its own role GKE's metadata server."""
+    policies = {m["metadata"]["name"]: m["spec"] for m in of_kind(case("broker").expected, "NetworkPolicy")}
+    asked, telemetry = policies["token-injector-broker"]["ingress"]
+    egress = policies["token-injector-broker"]["egress"]
+
+    assert asked == {"ports": [{"port": "https", "protocol": "TCP"}], "from": [{"namespaceSelector": {}}]}
+    assert [port["port"] for port in telemetry["ports"]] == ["telemetry"]
+    assert [[port["port"] for port in rule["ports"]] for rule in egress] == [[443, 6443], [53, 53], [443], [80, 988]]
+    (_, _, replicas) = policies["token-injector-certs"]["egress"]
+    components = [to["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for to in replicas["to"]]
+    assert components == ["webhook", "broker"]
 
 
 def test_network_policies_are_off_by_default() -> None:

@@ -93,14 +93,15 @@ def test_tokens_are_mounted_where_they_are_used(case: ChartCase) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_webhook_never_mounts_the_ca_key(case: ChartCase) -> None:
-    """Of the two Secrets the webhook's pod has the serving one."""
-    (pod,) = [pod for kind, pod in pod_templates(case.expected) if kind == "Deployment"]
+def test_no_server_mounts_the_ca_key(case: ChartCase) -> None:
+    """Of the two Secrets the pods of webhook and broker have the serving one."""
+    pods = [pod for kind, pod in pod_templates(case.expected) if kind == "Deployment"]
+    assert pods
+    for pod in pods:
+        secrets = [volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume]
 
-    secrets = [volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume]
-
-    assert len(secrets) == 1
-    assert not secrets[0].endswith("-ca")
+        assert len(secrets) == 1
+        assert not secrets[0].endswith("-ca")
 
 
 @pytest.mark.parametrize(("name", "graceful_timeout"), [("defaults", None), ("everything", "40")])

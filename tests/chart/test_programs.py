@@ -7,7 +7,17 @@ import pytest
 import certjob.flags
 from contract.pod import LAUNCHER
 from contract.server import CERTIFICATE_DIR, TLS_CERT, TLS_KEY
-from tests.chart.charts import CASES, ChartCase, Manifest, arguments_of, case, of_kind, pod_templates, template
+from tests.chart.charts import (
+    CASES,
+    ChartCase,
+    Manifest,
+    arguments_of,
+    case,
+    of_component,
+    of_kind,
+    pod_templates,
+    template,
+)
 from webhook import cli
 from webhook.flags import SETTINGS
 from webhook.settings import ServerSettings, Settings, check_server, parse_settings
@@ -18,7 +28,7 @@ FILE_CASES = [param for param in CASES if param not in JOB_CASES]
 
 def deployment_pod(one: ChartCase) -> Manifest:
     """The webhook's pod."""
-    (pod,) = [pod for kind, pod in pod_templates(one.expected) if kind == "Deployment"]
+    (pod,) = [pod for kind, pod in pod_templates(of_component(one.expected, "webhook")) if kind == "Deployment"]
     return pod
 
 
@@ -99,7 +109,8 @@ def parsed_by_certs(pod: Manifest) -> argparse.Namespace:
 @pytest.mark.parametrize("case", JOB_CASES)
 def test_the_cert_jobs_arguments_parse(case: ChartCase) -> None:
     """Job, CronJob and test pod name the rendered Service, configuration and the Secret that the webhook mounts."""
-    (service,) = of_kind(case.expected, "Service")
+    (service,) = of_kind(of_component(case.expected, "webhook"), "Service")
+    also = [one["metadata"]["name"] for one in of_kind(of_component(case.expected, "broker"), "Service")]
     (configuration,) = of_kind(case.expected, "MutatingWebhookConfiguration")
     mounted = deployment_pod(case)["spec"]["volumes"][0]["secret"]["secretName"]
     pods = [found for found in pod_templates(case.expected) if runs(found[1]) in {"certs", "check"}]
@@ -112,6 +123,7 @@ def test_the_cert_jobs_arguments_parse(case: ChartCase) -> None:
             service["metadata"]["name"],
             service["metadata"]["namespace"],
         )
+        assert arguments.also_service == also
         assert arguments.secret == mounted
         assert arguments.ca_secret not in {"", mounted}
         assert arguments.webhook_configuration == configuration["metadata"]["name"]

@@ -71,6 +71,47 @@ def test_a_service_account_is_read_from_the_cluster(live: list[str]) -> None:
     assert {"name": "AWS_ROLE_ARN", "value": ROLE} in pod["spec"]["containers"][0]["env"]
 
 
+@pytest.mark.parametrize("status", ["there", "absent", "forbidden"])
+def test_config_maps_are_read_from_the_cluster(live: list[str], server: ApiServer, status: str) -> None:
+    """No file has it: what it holds is known, that there is none is known, and what may not be read is not."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "web",
+            "namespace": "shop",
+            "annotations": {"admission.token-injector/secrets": "true", "admission.token-injector/region": "eu-west-1"},
+        },
+        "spec": {
+            "serviceAccountName": "web",
+            "containers": [
+                {
+                    "name": "app",
+                    "image": "n:1",
+                    "command": ["/app"],
+                    "envFrom": [{"configMapRef": {"name": "settings"}}],
+                }
+            ],
+        },
+    }
+    if status == "there":
+        server.put("shop", "settings", {}, "configmaps", fields={"data": {"A": "sm://db#a"}})
+    if status == "forbidden":
+        server.forbidden_resources.add("configmaps")
+
+    finished = run("check", "-f", "-", *live, stdin=yaml.safe_dump(pod))
+
+    assert finished.code == 0, finished.err
+    assert finished.out.endswith(
+        {
+            "there": "Pod/shop/web: ok: app: 1 reference by envfile\n",
+            "absent": "Pod/shop/web: left as it is\n",
+            "forbidden": "Pod/shop/web: ok: app: 0 references by socket\n",
+        }[status]
+    )
+    assert ("ConfigMap shop/settings is in none of the files" in finished.out) is (status == "forbidden")
+
+
 def test_a_file_wins_over_the_cluster(live: list[str], tmp_path: Path) -> None:
     """It may be what is about to be applied; the cluster is not asked for it."""
     file = tmp_path / "accounts.yaml"

@@ -106,7 +106,11 @@ def anchors(path: Path) -> set[str]:
         "token-injector-certs check --help",
         "kubectl token-injector --help",
         "kubectl token-injector inject --help",
+        "kubectl token-injector check --help",
+        "kubectl token-injector convert --help",
         "kubectl token-injector doctor --help",
+        "kubectl token-injector entrypoint --help",
+        "kubectl token-injector explain --help",
         "kubectl token-injector trust-policy --help",
     ],
 )

@@ -16,7 +16,7 @@ from tests.webhook.cases import golden_cases
 PAGE = (ROOT / "docs/troubleshooting.md").read_text()
 PROGRAMS = [
     path
-    for folder in ("serving", "webhook", "injector", "secretenv", "certjob", "kube", "contract")
+    for folder in ("serving", "webhook", "injector", "secretenv", "certjob", "ctl", "kube", "contract")
     for path in sorted((ROOT / folder).rglob("*"))
     if path.suffix in (".py", ".c") and "fuzz" not in path.parts
 ]
@@ -63,7 +63,7 @@ NOT_TOLD = (
     "no descriptor for signals and timers: ",
     "not served yet",
     "--supervise stays PID 1; when a secret changes, it ends COMMAND after at most --jitter seconds, or signals it.",
-    "Starts COMMAND with its secrets in its environment. Without --from the socket or the env file beside it is asked.",
+    "Starts COMMAND with its secrets in its environment. Without --from the socket or the file beside it is asked.",
     "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=",
     "]] -- COMMAND [ARGUMENT...]",
 )

@@ -64,6 +64,7 @@ def test_annotations_are_ours() -> None:
     named = set(re.findall(rf"{keys.PREFIX}([a-z-]+)", DOCUMENT.read_text()))
 
     known = {row.key.removeprefix(keys.PREFIX).rstrip(".") for row in keys.ANNOTATIONS}
+    known.add(keys.ENABLED_LABEL.removeprefix(keys.PREFIX))
     assert named <= known
     assert named >= {"secrets", "secret-file", "secret-delivery"}
 

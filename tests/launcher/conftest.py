@@ -15,6 +15,7 @@ from tests.launcher import building
 from tests.launcher.application import Application
 from tests.launcher.building import BINARIES, Program
 from tests.launcher.sidecar import Sidecar
+from tests.launcher.supervised import Container
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,6 +64,18 @@ def application(program: Program, tmp_path: Path) -> Iterator[Application]:
 def native_application(tmp_path: Path) -> Iterator[Application]:
     """Only the program for this machine."""
     yield from _application(building.native(), tmp_path)
+
+
+@pytest.fixture
+def container(application: Application) -> Container:
+    """Of each build."""
+    return Container(application)
+
+
+@pytest.fixture
+def native_container(native_application: Application) -> Container:
+    """Of the program for this machine."""
+    return Container(native_application)
 
 
 def _application(program: Program, folder: Path) -> Iterator[Application]:

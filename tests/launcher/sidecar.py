@@ -116,6 +116,16 @@ class Sidecar:
         lines = f'cd {self.folder}\necho "$@" >> runs\n{script}\n'
         (self.folder / "refresher.sh").write_text(lines)
 
+    def jobs(self, *, token: str = "echo next 60000 >&3", secrets: str) -> None:
+        """Make these shell scripts the two children; each notes its arguments in a file of its name."""
+        choose = 'case "$1" in secrets) name=secrets;; *) name=token;; esac; echo "$@" >> $name-runs'
+        self.refresher(f"{choose}\ncase $name in\nsecrets) {secrets}\n;;\ntoken) {token}\n;;\nesac")
+
+    def runs_of(self, name: str) -> list[str]:
+        """The arguments of each child of that job."""
+        runs = self.folder / f"{name}-runs"
+        return runs.read_text().splitlines() if runs.exists() else []
+
     def environ(self, more: Mapping[str, str] | None) -> dict[str, str]:
         """The container's environment."""
         return {
@@ -145,9 +155,9 @@ class Sidecar:
         self.started.append(run)
         return run
 
-    def start_as_first(self, unshare: tuple[str, ...], *arguments: str) -> Run:
+    def start_as_first(self, unshare: tuple[str, ...], *arguments: str, env: Mapping[str, str] | None = None) -> Run:
         """Start the launcher as PID 1 of its own namespace."""
-        run = self.start(*arguments, before=unshare)
+        run = self.start(*arguments, before=unshare, env=env)
         wait_for(lambda: children(run.popen.pid))
         (run.process,) = children(run.popen.pid)
         return run

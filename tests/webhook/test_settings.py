@@ -51,6 +51,11 @@ GIVEN: dict[str, tuple[str, str, object]] = {
     "injector-cpu-limit": ("100m", "cpu_limit", "100m"),
     "injector-memory-request": ("8Mi", "memory_request", "8Mi"),
     "injector-memory-limit": ("none", "memory_limit", None),
+    "secrets-memory-limit": ("256Mi", "secrets.memory_limit", "256Mi"),
+    "secret-delivery": ("launcher", "secrets.delivery", "launcher"),
+    "secret-rotation-interval": ("60", "secrets.rotation_interval", 60),
+    "broker-address": ("https://broker.shop.svc:8443", "secrets.broker_address", "https://broker.shop.svc:8443"),
+    "broker-ca-file": ("ca.pem", "broker_ca_file", "ca.pem"),
     "mode": ("cluster", "mode", "cluster"),
     "audience": ("https://shop.example", "audience", "https://shop.example"),
     "cluster-audience": ("sts.shop.example", "cluster_audience", "sts.shop.example"),
@@ -78,8 +83,12 @@ GIVEN: dict[str, tuple[str, str, object]] = {
     "read-timeout": ("7", "read_timeout", 7.0),
     "graceful-timeout": ("9", "graceful_timeout", 9.0),
 }
-# These are refused alone: the certificate and its key belong together.
-TOGETHER = {"tls-cert-file": {"tls-private-key-file": ["k"]}, "tls-private-key-file": {"tls-cert-file": ["c"]}}
+# These are refused alone, as the certificate and its key belong together; or do nothing alone.
+TOGETHER = {
+    "broker-ca-file": {"broker-address": ["https://broker.shop.svc"]},
+    "tls-cert-file": {"tls-private-key-file": ["k"]},
+    "tls-private-key-file": {"tls-cert-file": ["c"]},
+}
 
 MALFORMED = {
     "log-level": "loud",
@@ -99,6 +108,10 @@ MALFORMED = {
     "injector-cpu-limit": "5 m",
     "injector-memory-request": "",
     "injector-memory-limit": "-1",
+    "secrets-memory-limit": "128MB",
+    "secret-delivery": "files",
+    "secret-rotation-interval": "29",
+    "broker-address": "http://broker.shop.svc",
     "mode": "aws",
     "audience": "two words",
     "cluster-audience": "",
@@ -129,7 +142,8 @@ def parsed(given: dict[str, list[str]], variables: dict[str, str] | None = None)
     """All settings by the name of their field."""
     settings, server = parse_settings(given, variables or {})
     fields = {**dataclasses.asdict(settings), **dataclasses.asdict(server)}
-    return {**fields, **dataclasses.asdict(settings.resources), **dataclasses.asdict(server.entrypoint)}
+    secrets = {f"secrets.{name}": value for name, value in dataclasses.asdict(settings.secrets).items()}
+    return {**fields, **secrets, **dataclasses.asdict(settings.resources), **dataclasses.asdict(server.entrypoint)}
 
 
 def test_defaults_are_the_seeds() -> None:
@@ -326,3 +340,22 @@ def test_no_setting_shares_its_variable() -> None:
     others = [environ.REFRESHER_COMMAND, environ.TIME_DIVISOR, environ.TERMINATION_LOG]
 
     assert len({*variables, *others}) == len(variables) + len(others)
+
+
+def test_piggys_variables_are_read() -> None:
+    """Those that piggy's users set on its webhook, and no other; an empty one is none."""
+    environ_ = {"AWS_SECRET_NAME": "prod/db", "PIGGY_ADDRESS": "", "STANDALONE": "true", "HOME": "/"}
+
+    assert parsed({}, environ_)["secrets.piggy"] == {"AWS_SECRET_NAME": "prod/db", "STANDALONE": "true"}
+
+
+def test_env_files_need_a_kubelet_of_1_35() -> None:
+    """An older one starts the container without the variable; one that is not known may be older."""
+    floors = {text: parse_settings({"kubelet-version-floor": [text]}, {})[0] for text in ("1.34", "1.35", "2.0")}
+
+    assert {text: settings.has_env_files for text, settings in floors.items()} == {
+        "1.34": False,
+        "1.35": True,
+        "2.0": True,
+    }
+    assert not dataclasses.replace(floors["1.35"], kubelet_version_floor=None).has_env_files

@@ -11,11 +11,17 @@ import jsonpatch
 import pytest
 from flask.testing import FlaskClient
 
-from contract.annotations import ANNOTATIONS, ENABLED_LABEL, PREFIX, ROLE_ARN
+from contract.annotations import ANNOTATIONS, ENABLED_LABEL, PIGGY_SECRET_NAME, PREFIX, REGION, ROLE_ARN, SECRETS
 from contract.pod import VOLUME_NAME
+from contract.secrets import PLAN, VOLUME_PREFIX
+from secretenv.plan import ContainerPlan, Plan, Variable, to_json
+from secretenv.references import Syntax
 from tests.webhook.cases import IMAGE, UID, admission_review
 from webhook.app import create_app
+from webhook.entrypoint.manifest import Entrypoint
+from webhook.entrypoint.question import Wanted
 from webhook.review import review
+from webhook.secrets.look_ups import LookUps
 from webhook.settings import Settings, parse_settings
 
 ROLE = "arn:aws:iam::123456789012:role/orders"
@@ -29,6 +35,20 @@ class Accounts:
         """The same for all."""
         del namespace, name
         return {ROLE_ARN: ROLE}
+
+
+class Outside:
+    """Every ConfigMap holds a reference, every image starts the same."""
+
+    def data(self, namespace: str, name: str) -> Mapping[str, str]:
+        """The same for all."""
+        del namespace, name
+        return {"y": "sm://prod/db#y", "Z": "x"}
+
+    def look_up(self, wanted: Wanted) -> Entrypoint:
+        """The same for all."""
+        hash(wanted)  # as the look-up does
+        return Entrypoint(("/app",), ())
 
 
 class Outcomes:
@@ -53,6 +73,22 @@ class Outcomes:
 
 
 OUTCOMES = Outcomes()
+LOOK_UPS = LookUps(config_maps=Outside(), entrypoints=Outside())
+ASKS = {SECRETS: "true", PIGGY_SECRET_NAME: "prod/db", REGION: "eu-west-1"}
+REQUIRED = {
+    "nodeSelectorTerms": [{"matchExpressions": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}]}]
+}
+EARLIER = to_json(
+    Plan(
+        syntax=Syntax(ours=True, arns=False, piggy=None),
+        containers=tuple(
+            ContainerPlan(
+                name=name, delivery="envfile", directory="/d", variables=(Variable(name="C", text="sm://prod/db#c"),)
+            )
+            for name in ("app", "i")
+        ),
+    )
+)
 
 
 def caller_of(**flags: str) -> FlaskClient:
@@ -60,7 +96,11 @@ def caller_of(**flags: str) -> FlaskClient:
     given = {name.replace("_", "-"): [value] for name, value in {"image": IMAGE, **flags}.items()}
     settings: Settings = parse_settings(given, {})[0]
     accounts = Accounts()
-    app = create_app(lambda body: review(body, accounts=accounts, settings=settings), metrics=OUTCOMES, events=OUTCOMES)
+    app = create_app(
+        lambda body: review(body, accounts=accounts, settings=settings, look_ups=LOOK_UPS),
+        metrics=OUTCOMES,
+        events=OUTCOMES,
+    )
     return app.test_client()
 
 
@@ -86,12 +126,18 @@ def rich_pod() -> dict[str, Any]:
         "image": "registry.example/orders:1",
         "env": [
             {"name": "AWS_PROFILE", "value": "x"},
+            {"name": "REF", "value": "sm://prod/db#$(AWS_PROFILE)"},
+            {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "x", "key": "y", "optional": True}}},
+            {"name": "B", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}},
+            {"name": "C", "valueFrom": {"fileKeyRef": {"volumeName": f"{VOLUME_PREFIX}app", "path": "C.env"}}},
             {"name": "AWS_REGION", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/aws/token/token"},
             {"name": "AWS_ROLE_ARN", "value": ROLE},
             {"name": "AWS_ROLE_SESSION_NAME", "value": "token-injector-webhook-abcdefghijklmnop"},
         ],
-        "envFrom": [{"configMapRef": {"name": "x"}}],
+        "envFrom": [{"configMapRef": {"name": "x"}}, {"prefix": "S_", "secretRef": {"name": "x"}}],
+        "imagePullPolicy": "Always",
+        "args": ["serve"],
         "volumeMounts": [
             {"name": VOLUME_NAME, "mountPath": "/var/run/secrets/aws/token", "readOnly": True},
             {"name": "data", "mountPath": "/data"},
@@ -105,7 +151,7 @@ def rich_pod() -> dict[str, Any]:
             "generateName": "orders-",
             "namespace": "shop",
             "labels": {ENABLED_LABEL: "true", "app": "orders"},
-            "annotations": {"checksum/config": "0a1b"},
+            "annotations": {"checksum/config": "0a1b", **ASKS},
             "ownerReferences": [{"kind": "Job", "name": "orders"}],
         },
         "spec": {
@@ -115,8 +161,12 @@ def rich_pod() -> dict[str, Any]:
             "hostNetwork": False,
             "os": {"name": "linux"},
             "nodeSelector": {"kubernetes.io/os": "linux"},
+            "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": REQUIRED}},
             "imagePullSecrets": [{"name": "mine"}],
-            "initContainers": [copy.deepcopy(container) | {"name": "generate-gcp-id-token"}, container | {"name": "i"}],
+            "initContainers": [
+                copy.deepcopy(container) | {"name": "generate-gcp-id-token", "env": [{"name": PLAN, "value": EARLIER}]},
+                container | {"name": "i", "command": ["/i"], "restartPolicy": "Always"},
+            ],
             "containers": [container, copy.deepcopy(container) | {"name": "update-gcp-id-token"}],
             "volumes": [{"name": VOLUME_NAME, "emptyDir": {}}, {"name": "data", "emptyDir": {}}],
         },
@@ -145,7 +195,12 @@ def with_value(document: Any, path: tuple[str | int, ...], value: Any) -> Any:
 
 @pytest.mark.parametrize(
     "flags",
-    [{"image_pull_secret": "ours"}, {"refresher": "sidecar"}, {"refresher": "none"}, {"mode": "cluster"}],
+    [
+        {"image_pull_secret": "ours"},
+        {"refresher": "sidecar"},
+        {"refresher": "none"},
+        {"mode": "cluster", "kubelet_version_floor": "1.36"},
+    ],
     ids=["native", "sidecar", "init", "cluster"],
 )
 def test_wrong_value_anywhere_in_a_pod(flags: dict[str, str]) -> None:
@@ -197,11 +252,34 @@ def injected_again(times: int) -> dict[str, Any]:
 def unread_annotations(times: int) -> dict[str, Any]:
     """A pod with many annotations of ours that nobody reads."""
     pod = rich_pod()
-    pod["metadata"]["annotations"] = {f"{PREFIX}role-arm-{number}": "x" for number in range(times)}
+    pod["metadata"]["annotations"] = ASKS | {f"{PREFIX}role-arm-{number}": "x" for number in range(times)}
     return pod
 
 
-@pytest.mark.parametrize("pod_of", [injected_again, unread_annotations])
+def many_references(times: int) -> dict[str, Any]:
+    """A container with many references, each used by the next one, and as many from a Secret."""
+    pod = rich_pod()
+    pod["spec"]["containers"][0]["env"] = [
+        entry
+        for number in range(times)
+        for entry in (
+            {"name": f"A{number}", "value": f"sm://prod/db#{number}"},
+            {"name": f"B{number}", "value": f"$(B{number - 1})$(B{number - 1})x"},
+            {"name": f"C{number}", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}},
+        )
+    ]
+    return pod
+
+
+def many_containers(times: int) -> dict[str, Any]:
+    """Many containers with a reference each."""
+    pod = rich_pod()
+    env = [{"name": "A", "value": "sm://prod/db#a"}]
+    pod["spec"]["containers"] = [{"name": f"c{number}", "image": "i", "env": env} for number in range(times)]
+    return pod
+
+
+@pytest.mark.parametrize("pod_of", [injected_again, unread_annotations, many_references, many_containers])
 def test_many_entries_cost_what_their_number_costs(pod_of: Callable[[int], dict[str, Any]]) -> None:
     """Whoever may create pods can't hold a worker for seconds: ten times the entries take no hundred times the CPU."""
     caller = caller_of()

@@ -150,17 +150,24 @@ def _architecture(spec: Mapping[str, Any]) -> str | None:
     selected = (spec.get("nodeSelector") or {}).get(_ARCHITECTURE)
     if selected:
         return str(selected)
-    affinity = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
-        "requiredDuringSchedulingIgnoredDuringExecution"
-    ) or {}
-    terms = affinity.get("nodeSelectorTerms") or ()
-    found = {_required(term) for term in terms}
+    affinity = _mapping(_mapping(spec.get("affinity")).get("nodeAffinity"))
+    required = _mapping(affinity.get("requiredDuringSchedulingIgnoredDuringExecution"))
+    found = {_required(term) for term in _list(required.get("nodeSelectorTerms"))}
     return found.pop() if len(found) == 1 else None
 
 
-def _required(term: Mapping[str, Any]) -> str | None:
-    for expression in term.get("matchExpressions") or ():
+def _required(term: object) -> str | None:
+    for expression in map(_mapping, _list(_mapping(term).get("matchExpressions"))):
         if expression.get("key") == _ARCHITECTURE and expression.get("operator") == "In":
-            accepted = expression.get("values") or []
+            accepted = _list(expression.get("values"))
             return str(accepted[0]) if len(accepted) == 1 else None
     return None
+
+
+def _mapping(found: object) -> Mapping[str, Any]:
+    """Nothing else reads this part of a pod: what is no object there counts as an empty one."""
+    return found if isinstance(found, dict) else {}
+
+
+def _list(found: object) -> list[Any]:
+    return found if isinstance(found, list) else []

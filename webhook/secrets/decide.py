@@ -159,7 +159,7 @@ def _copies(one: ContainerNeeds, index: int, token_volume: str) -> _Copies:
 
 def _names_set(one: ContainerNeeds, token_volume: str) -> Iterator[str]:
     """By the author: an earlier review's are not there when the pod comes for the first time."""
-    injected = read_env(one.container, token_volume).injected
+    injected = frozenset(read_env(one.container, token_volume).injected)
     entries = enumerate(one.container.get("env") or ())
     return (str(entry.get("name")) for index, entry in entries if index not in injected)
 

@@ -4,7 +4,7 @@ Pure. What an earlier review of ours did and this one does not is undone, so tha
 would be.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,15 +30,19 @@ def restored_pod(pod: Pod, delivered: SecretsInjection | None) -> Pod:
     return restore(pod, undo_piggy=undo_piggy).pod
 
 
-def secrets_of(delivered: SecretsInjection | None, container: Container, *, skipped: bool) -> WantedSecrets | None:
-    """What this container shall have; None: nothing."""
-    if delivered is None or skipped:
-        return None
-    one = next((each for each in delivered.containers if each.name == container["name"]), None)
-    mounts = [parts.launcher_mount(one.volume)] if one and one.delivery != "envfile" else []
-    if delivered.files_path:
-        mounts.append(parts.files_mount(delivered.files_path))
-    return WantedSecrets(one=one, mounts=mounts)
+def wanted_secrets(delivered: SecretsInjection | None, names: Iterable[str]) -> Mapping[str, WantedSecrets]:
+    """What each of these containers shall have, where that is anything."""
+    if delivered is None:
+        return {}
+    by_name = {one.name: one for one in delivered.containers}
+    files = [parts.files_mount(delivered.files_path)] if delivered.files_path else []
+    wanted = {}
+    for name in names:
+        one = by_name.get(name)
+        launcher = [parts.launcher_mount(one.volume)] if one and one.delivery != "envfile" else []
+        if one or files:
+            wanted[name] = WantedSecrets(one=one, mounts=[*launcher, *files])
+    return wanted
 
 
 def put_container(path: str, container: Container, author: Container, wanted: WantedSecrets | None) -> list[Operation]:

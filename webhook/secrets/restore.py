@@ -89,9 +89,10 @@ def _container(
     if ours:
         env = list(entries)
         for index in ours:
-            text = texts.get((container["name"], entries[index]["name"]))
+            name = str(entries[index].get("name"))
+            text = texts.get((container["name"], name))
             if text is None:
-                lost.append((container["name"], str(entries[index]["name"])))
+                lost.append((container["name"], name))
             else:
                 # Kubernetes would expand what the plan has expanded already.
                 rest = {key: each for key, each in entries[index].items() if key != "valueFrom"}

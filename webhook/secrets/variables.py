@@ -16,6 +16,8 @@ from webhook.secrets.look_ups import Missing
 ConfigMapData = Mapping[str, Mapping[str, str] | Missing]
 """By name, those of the pod's namespace that were asked for."""
 
+# Of all expanded texts of a container: each may double those before, and no process can have more than 6 MiB.
+_EXPANDED_LIMIT = 1 << 20
 _EXPANSION = re.compile(r"\$\$|\$\(([^()]*)\)")
 
 
@@ -91,6 +93,7 @@ class _Reading:
         """Names with a value that is known only when the container runs."""
         self._anything_later = False
         """Whether a whole object may hold any name."""
+        self._room = _EXPANDED_LIMIT
 
     def take_all(self, source: Mapping[str, Any]) -> None:
         """One source of envFrom."""
@@ -157,7 +160,11 @@ class _Reading:
                 unexpanded.append(name)
             return found[0]
 
-        return Known(_EXPANSION.sub(replaced, text), index, tuple(unexpanded))
+        expanded = _EXPANSION.sub(replaced, text)
+        self._room -= len(expanded)
+        if self._room < 0:
+            return Known(text, index, tuple(names_in(text)))
+        return Known(expanded, index, tuple(unexpanded))
 
 
 def _name(reference: Any) -> Iterator[str]:

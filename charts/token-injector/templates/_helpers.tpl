@@ -22,7 +22,8 @@
   "webhookConfiguration" ""
   "certsServiceAccount" "-certs"
   "certsJob" "-certs"
-  "rolePolicy" "-role-policy" -}}
+  "rolePolicy" "-role-policy"
+  "broker" "-broker" -}}
 {{- if not (hasKey $suffixes $key) -}}{{- fail (printf "the chart has no name %q" $key) -}}{{- end -}}
 {{- index ($root.Values.names | default dict) $key | default (printf "%s%s" (include "token-injector.fullname" $root) (get $suffixes $key)) -}}
 {{- end -}}
@@ -123,10 +124,18 @@ floats, which print as 7e+06; the kubelet expands $(NAME) in arguments, and $$( 
 {{- end }}
 {{- end -}}
 
+{{/* The Services that serve with the certificate. */}}
+{{- define "token-injector.certsServices" -}}
+- --service={{ include "token-injector.named" (list . "service") }}
+{{- if .Values.broker.enabled }}
+- --also-service={{ include "token-injector.named" (list . "broker") }}
+{{- end }}
+- --namespace={{ .Release.Namespace }}
+{{- end -}}
+
 {{/* The names that `certify` and `check` share. */}}
 {{- define "token-injector.certsNames" -}}
-- --service={{ include "token-injector.named" (list . "service") }}
-- --namespace={{ .Release.Namespace }}
+{{ include "token-injector.certsServices" . }}
 - --secret={{ include "token-injector.named" (list . "servingSecret") }}
 - --ca-secret={{ include "token-injector.named" (list . "caSecret") }}
 - --webhook-configuration={{ include "token-injector.named" (list . "webhookConfiguration") }}
@@ -163,6 +172,49 @@ template:
           {{- end }}
         resources:
           {{- toYaml .Values.certs.job.resources | nindent 10 }}
+{{- end -}}
+
+{{/* The probes of a server of ours. */}}
+{{- define "token-injector.probes" -}}
+startupProbe:
+  httpGet:
+    path: /healthz
+    port: https
+    scheme: HTTPS
+  periodSeconds: 1
+  failureThreshold: 60
+livenessProbe:
+  httpGet:
+    path: /healthz
+    port: https
+    scheme: HTTPS
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+readinessProbe:
+  httpGet:
+    path: /readyz
+    port: https
+    scheme: HTTPS
+  periodSeconds: 3
+  timeoutSeconds: 3
+  failureThreshold: 2
+{{- end -}}
+
+{{/* Called with (list . COMPONENT): over nodes, then zones, and never so strictly that a pod does not start. */}}
+{{- define "token-injector.spread" -}}
+{{- $selected := include "token-injector.selectorLabels" . -}}
+{{- range $index, $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+{{- if $index }}
+{{ end -}}
+- topologyKey: {{ $key }}
+  maxSkew: 1
+  whenUnsatisfiable: ScheduleAnyway
+  matchLabelKeys: [pod-template-hash]
+  labelSelector:
+    matchLabels:
+      {{- $selected | nindent 6 }}
+{{- end }}
 {{- end -}}
 
 {{/* Where the webhook and the cert job may connect to. */}}

@@ -1,13 +1,11 @@
 // Every parser of the launcher on any bytes: the first byte chooses the parser, the rest is its input, in memory of
 // exactly its size. Beside what the sanitizers see, each result must keep the promise of its parser.
-#include "launcher.h"
+#include "fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_ARGUMENTS 200
-
-static void promise(bool kept) {
+void promise(bool kept) {
     if (!kept) abort();
 }
 
@@ -49,7 +47,7 @@ static void fuzz_last_words(char *text, size_t length) {
     promise(is_permanent(found.code));
 }
 
-static size_t split(char *text, char **arguments) {
+size_t split(char *text, char **arguments) {
     size_t count = 0;
     for (char *at = text; at != NULL && count < MOST_ARGUMENTS; count++) {
         arguments[count] = at;
@@ -60,15 +58,15 @@ static size_t split(char *text, char **arguments) {
     return count;
 }
 
-static void fuzz_refresher_arguments(char *text) {
+static void fuzz_refresher_arguments(char *text, bool secrets) {
     char *arguments[MOST_ARGUMENTS + 1];
-    struct refresher_arguments found = {.refresh = false};
+    struct refresher_arguments found = {.secrets = secrets};
     size_t count = split(text, arguments);
     struct problem problem = parse_refresher_arguments(arguments, &found);
     promise(found.handed_on.count < WORDS_LIMIT && found.handed_on.count <= count);
     promise(found.handed_on.at[found.handed_on.count] == NULL);
     if (problem.argument != NULL) promise(problem.fix != NULL);
-    else if (found.refresh && found.show == NULL) promise(found.file != NULL && *found.file != '\0');
+    else if (found.refresh && found.show == NULL && !secrets) promise(found.file != NULL && *found.file != '\0');
 }
 
 static void fuzz_await_arguments(char *text) {
@@ -76,7 +74,7 @@ static void fuzz_await_arguments(char *text) {
     struct await_arguments found = {.timeout = AWAIT_TIMEOUT};
     split(text, arguments);
     struct problem problem = parse_await_arguments(arguments, &found);
-    if (problem.argument == NULL && !found.help) promise(found.file != NULL && *found.file != '\0');
+    if (problem.argument == NULL && !found.help) promise(found.files.count > 0 && *found.files.at[0] != '\0');
 }
 
 static void fuzz_command(char *text) {
@@ -102,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0) return 0;
     size_t length = size - 1;
     // With a NUL at its end for those who expect a C string; a line has none, so that reading past it is seen.
-    bool line = strchr("rln", *data) != NULL;
+    bool line = strchr("rlnA", *data) != NULL;
     char *input = malloc(line && length > 0 ? length : length + 1);
     if (input == NULL) abort();
     memcpy(input, data + 1, length);
@@ -110,9 +108,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (*data == 'r') fuzz_report(input, length);
     if (*data == 'l') fuzz_last_words(input, length);
     if (*data == 'n') fuzz_number(input, length);
-    if (*data == 'a') fuzz_refresher_arguments(input);
+    if (*data == 'a' || *data == 's') fuzz_refresher_arguments(input, *data == 's');
     if (*data == 'w') fuzz_await_arguments(input);
     if (*data == 'c') fuzz_command(input);
+    if (*data == 'A') fuzz_answer(input, length);
+    if (*data == 'e') fuzz_exec_arguments(input);
     free(input);
     return 0;
 }

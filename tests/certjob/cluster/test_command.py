@@ -195,7 +195,7 @@ def call_like_an_api_server(stage: Stage, until: threading.Event, refused: list[
         trusted = trusted_by(stage.server.find(CONFIGURATIONS, "", "hooks"))
         for replica in stage.replicas:
             endpoint = Endpoint(address=replica.address, port=replica.port, pod="", serving=True)
-            answer = handshake.ask(endpoint, TARGET.server_name, trusted)
+            answer = handshake.ask(endpoint, TARGET.server_name(TARGET.service), trusted)
             if not isinstance(answer, Served) or answer.distrust:
                 refused.append(answer)
         time.sleep(0.01)

@@ -1,0 +1,138 @@
+"""The small parts: what is kept, who has a place, whom a secret itself allows, what the log says."""
+
+import json
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secretenv.broker.allowed_accounts import KEY, guarded
+from secretenv.broker.identities import own, shared
+from secretenv.broker.kept import Kept
+from secretenv.broker.places import Places
+from secretenv.broker.reachable import Reachable
+from secretenv.broker.refused import RefusedError
+from tests.broker.test_reading_once import Clock
+
+NAMES = st.text(min_size=1, max_size=8).filter(lambda name: name != KEY)
+
+
+def test_kept_by_age() -> None:
+    """Within what the reader takes, and never longer than its lifetime."""
+    clock = Clock()
+    kept = Kept[str, str](lifetime=100, most_bytes=1 << 20, clock=clock)
+    kept.put("a", "value", size=5)
+    clock.now += 50
+    assert (kept.get("a", within=51), kept.get("a", within=50)) == ("value", None)
+    clock.now += 50
+    assert kept.get("a", within=1000) is None
+
+
+def test_kept_within_bytes() -> None:
+    """The least recently used goes first; one that is too large alone is not kept."""
+    kept = Kept[str, str](lifetime=100, most_bytes=5000, clock=Clock())
+    for name in ("a", "b", "c"):
+        kept.put(name, name, size=500)
+    kept.get("a", within=100)
+    kept.put("d", "d", size=500)
+    assert {name for name in "abcd" if kept.get(name, within=100)} == {"a", "c", "d"}
+    kept.put("a", "b", size=10_000)
+    assert kept.get("a", within=100) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 3000), st.booleans())))
+def test_kept_never_exceeds_its_bytes(steps: list[tuple[str, int, bool]]) -> None:
+    """Whatever is put and dropped, its own count is the sum of what is there."""
+    kept = Kept[str, int](lifetime=100, most_bytes=8000, clock=Clock())
+    for name, size, is_put in steps:
+        kept.put(name, size, size=size) if is_put else kept.drop(name)
+        assert kept._bytes == sum(size for _, _, size in kept._entries.values()) <= 8000
+
+
+def test_places_are_given_back() -> None:
+    """Also by those who fail; one more than there are is told to come again, and waits for nothing."""
+    places = Places(1, "AWS")
+    with pytest.raises(KeyError), places.taken():
+        raise KeyError
+    with places.taken(), pytest.raises(RefusedError, match="waits for AWS") as refused, places.taken():
+        pass
+    assert (refused.value.status, refused.value.retry_after) == (503, 1)
+
+
+@given(st.dictionaries(NAMES, st.text(max_size=5) | st.integers() | st.none() | st.lists(st.booleans()), max_size=4))
+def test_a_secret_without_a_list_is_as_it_was(secret: dict[str, Any]) -> None:
+    """Byte for byte."""
+    text = json.dumps(secret)
+    assert guarded(text).value == text
+    assert guarded(text).accounts is None
+
+
+@given(
+    st.dictionaries(NAMES, st.text(max_size=5) | st.integers() | st.none(), max_size=4),
+    st.sets(st.sampled_from(["a:b", "c:d", "e:f"])),
+)
+def test_a_list_is_taken_out(secret: dict[str, Any], accounts: set[str]) -> None:
+    """Everything else stays."""
+    found = guarded(json.dumps({**secret, KEY: " , ".join(accounts)}))
+    assert isinstance(found.value, str)
+    assert json.loads(found.value) == secret
+    assert found.accounts == frozenset(accounts)
+    assert repr(found.value) not in repr(found)
+
+
+def test_a_list_whose_name_is_escaped() -> None:
+    """JSON has many ways to write a name."""
+    assert guarded('{"PIGGY\\u005fALLOWED_SA": "a:b", "x": 1.50}') == guarded(f'{{"{KEY}": "a:b", "x": 1.50}}')
+    assert guarded(f'{{"{KEY}": "a:b", "x": 1.50}}').value == '{"x":1.50}'
+
+
+@pytest.mark.parametrize("value", [b"PIGGY_ALLOWED_SA", "PIGGY_ALLOWED_SA=a:b", '["PIGGY_ALLOWED_SA"]', "{", "", "\\u"])
+def test_what_has_no_keys_has_no_list(value: str | bytes) -> None:
+    """Plain text and binary."""
+    assert (guarded(value).value, guarded(value).accounts) == (value, None)
+
+
+def test_several_lists_of_a_path_have_to_agree() -> None:
+    """Nobody knows which of them is meant for which parameter."""
+    found = guarded({f"/p/{KEY}": "a:b,c:d", f"/p/sub/{KEY}": "c:d,e:f", "/p/x": "1"})
+    assert (found.value, found.accounts) == ({"/p/x": "1"}, frozenset({"c:d"}))
+
+
+def test_identities_share_only_what_is_the_same() -> None:
+    """Account, role and what is proven, each for itself; no text of one can pass for another's."""
+    keys = [
+        own("a:b", "role", "t", None, "").key,
+        own("a:b", "role", "u", None, "").key,
+        own("a:b", "role", "t", "claims", "").key,
+        own("a:c", "role", "t", "claims", "").key,
+        own("a:b", "other", "t", "claims", "").key,
+        own("a:b", 'role", "claims claims', "t", None, "").key,
+        shared("role", "t", "n").key,
+    ]
+    assert len(set(keys)) == len(keys)
+    assert own("a:b", "role", "t", "claims", "").key == own("a:b", "role", "u", "claims", "other").key
+    assert "secret-token" not in repr(own("a:b", "role", "secret-token", None, ""))
+    assert own("a:b", "role", "t", None, "").session_name == "a@b"
+
+
+def test_reachability_ends_with_its_thread() -> None:
+    """Looked at again and again until it is told to stop."""
+    looked = threading.Event()
+
+    class Api:
+        def get(self, path: str, *, timeout: float) -> dict[str, Any]:
+            """Answer."""
+            assert (path, timeout > 0) == ("/version", True)
+            looked.set()
+            return {}
+
+    reachable = Reachable(Api())
+    assert reachable.problem
+    reachable.start()
+    assert looked.wait(5)
+    reachable.stop()
+    reachable._thread.join(5)
+    assert not reachable._thread.is_alive()
+    assert reachable.problem is None

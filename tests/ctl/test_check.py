@@ -1,0 +1,212 @@
+"""`check`: the webhook's decision, and what no review can see."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from ctl.manifest import write_document
+from tests.ctl.commands import Finished, run
+from tests.ctl.test_inject import ACCOUNT, LABEL, manifest
+from tests.webhook.cases import GoldenCase, golden_cases
+
+SECRETS = "admission.token-injector/secrets"
+FLOOR = "--kubelet-version-floor=1.35"
+
+
+def pod(env: Any = None, annotations: Any = None, **container: Any) -> Any:
+    """A pod that asks for secrets."""
+    one = {"name": "app", "image": "nginx:1", "env": env or [], **container}
+    return {
+        "metadata": {"annotations": {SECRETS: "true"} if annotations is None else annotations},
+        "spec": {"serviceAccountName": "web", "containers": [one]},
+    }
+
+
+def variable(text: str, name: str = "A") -> dict[str, str]:
+    """An entry of env."""
+    return {"name": name, "value": text}
+
+
+def check(*objects: Any, flags: tuple[str, ...] = ()) -> Finished:
+    """Check these objects, and the service account, from standard input."""
+    return run("check", "-f", "-", *flags, stdin="---\n".join(write_document(one) for one in (ACCOUNT, *objects)))
+
+
+def test_a_good_pod() -> None:
+    """Exit code 0, and one line that says how its secrets reach it."""
+    finished = check(manifest("Deployment", pod([variable("sm://db#a")])), flags=(FLOOR,))
+
+    assert finished.code == 0
+    assert finished.out == "Deployment/shop/web: ok: app: 1 reference by envfile\n"
+    assert finished.err == "1 object with pods: 0 errors, 0 warnings, 0 notes\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "flags", "said"),
+    [
+        (pod([variable("sm://db#a|nope")]), (), "the reference is malformed: character 11: expected a filter"),
+        (
+            pod([variable("sm://db#a")], {SECRETS: "true", "admission.token-injector/secret-delivery": "envfile"}),
+            ("--kubelet-version-floor=1.34",),
+            "'envfile' needs kubelets of 1.35 or newer, and this cluster may have kubelets of 1.34",
+        ),
+        (
+            pod([variable("sm://db#a")], {SECRETS: "true", "admission.token-injector/secret-rotation": "file"}),
+            (FLOOR, "--refresher=sidecar"),
+            "'file' needs a native sidecar that stays with the application",
+        ),
+        (
+            pod([variable("sm://db#a")], {SECRETS: "true", "admission.token-injector/secret-identity": "broker"}),
+            (FLOOR,),
+            "a broker shall read the secrets, and the webhook knows none",
+        ),
+        (pod([variable(f"sm://{'x' * 99_999}"), variable(f"sm://{'y' * 60_000}", "B")]), (FLOOR,), "and Linux takes"),
+        (
+            pod([variable("sm://db#a")], {SECRETS: "true", "other": "x" * 270_000}),
+            (FLOOR,),
+            "its annotations have 270041 bytes, and Kubernetes takes 262144",
+        ),
+    ],
+)  # fmt: skip
+def test_errors(template: Any, flags: tuple[str, ...], said: str) -> None:
+    """Exit code 1, and the webhook's own words where it would deny."""
+    finished = check(manifest("Deployment", template), flags=flags)
+
+    assert finished.code == 1
+    assert finished.out.startswith("Deployment/shop/web: error: ")
+    assert said in finished.out
+
+
+def comparable(case: GoldenCase) -> bool:
+    """Whether flags say all that the case needs, and an image, which this command has in any case."""
+    inputs = {each.name for each in case.folder.iterdir()}
+    if case.old is not None or inputs & {"environ.yaml", "role-policy.yaml", "images.yaml", "config-maps.yaml"}:
+        return False
+    is_offline = "denied.txt" in inputs and "not looked up offline" in (case.folder / "denied.txt").read_text()
+    return not is_offline and given(case).get("image") != ""
+
+
+def given(case: GoldenCase) -> dict[str, Any]:
+    """The case's settings."""
+    path = case.folder / "settings.yaml"
+    return dict(yaml.safe_load(path.read_text())) if path.exists() else {}
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(each, id=each.folder.name) for each in golden_cases() if comparable(each)]
+)
+def test_the_verdict_is_the_webhooks(case: GoldenCase) -> None:
+    """A golden pod is denied here if and only if it is denied there, in the same words."""
+    pod = {"apiVersion": "v1", "kind": "Pod", **case.pod}
+    account = {"kind": "ServiceAccount", "apiVersion": "v1", **case.account}
+    account["metadata"] = {**(account.get("metadata") or {}), "name": _account_name(pod), "namespace": "shop"}
+    settings = {flag: value if isinstance(value, list) else [value] for flag, value in given(case).items()}
+    flags = [f"--{flag}={item}" for flag, values in settings.items() for item in values]
+    stream = f"{write_document(account)}---\n{write_document(pod)}"
+
+    finished = run("check", "-f", "-", "-n", "shop", *flags, "-o", "json", stdin=stream)
+
+    [entry] = json.loads(finished.out)["objects"]
+    denied = case.folder / "denied.txt"
+    expected = denied.read_text().strip() if denied.exists() else None
+    assert (entry["outcome"] == "denied") is (expected is not None), finished.err
+    if expected:
+        assert entry["findings"][0] == {"severity": "error", "text": expected}
+
+
+def _account_name(pod: Any) -> str:
+    spec = pod["spec"]
+    return str(spec.get("serviceAccountName") or spec.get("serviceAccount") or "default")
+
+
+def test_an_unknown_entrypoint_is_a_note() -> None:
+    """The pod is let in if the registry answers: which one is asked is said, and how to write the answer down."""
+    finished = check(manifest("Deployment", pod([variable("sm://db#a")])), flags=("--kubelet-version-floor=1.34",))
+
+    assert finished.code == 0
+    assert (
+        "Deployment/shop/web: note: container app has no command: the webhook asks the registry of nginx:1 what it "
+        "starts; kubectl token-injector entrypoint nginx:1 --container app writes it down\n"
+    ) in finished.out
+    known = check(
+        manifest("Deployment", pod([variable("sm://db#a")], command=["/app"])), flags=("--kubelet-version-floor=1.34",)
+    )
+    assert "note" not in known.out
+
+
+def test_config_maps_that_no_file_has() -> None:
+    """What they hold is not known here, so that the launcher would have to look: a note; with the file it is known."""
+    template = pod(envFrom=[{"configMapRef": {"name": "settings"}}], command=["/app"])
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "shop"}}
+
+    unknown = check(manifest("Deployment", template), flags=(FLOOR,))
+    known = check({**config_map, "data": {"A": "sm://db#a"}}, manifest("Deployment", template), flags=(FLOOR,))
+
+    assert "note: ConfigMap shop/settings is in none of the files" in unknown.out
+    assert "note: container app has variables that nobody knows before it runs" in unknown.out
+    assert known.out == "Deployment/shop/web: ok: app: 1 reference by envfile\n"
+
+
+@pytest.mark.parametrize("field", ["data", "stringData"])
+def test_references_in_secrets(field: str) -> None:
+    """The webhook reads no Secret; here a malformed reference in one is found, and no value is shown."""
+    template = pod(envFrom=[{"secretRef": {"name": "more"}}], command=["/app"])
+    value = "c206Ly9kYiNodW50ZXIyfG5v" if field == "data" else "sm://db#hunter2|no"
+    secret = {
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "more", "namespace": "shop"},
+        field: {"B": value, **({"C": "/w=="} if field == "data" else {})},
+    }  # fmt: skip
+
+    finished = check(secret, manifest("Deployment", template))
+
+    assert finished.code == 1
+    assert "error: Secret more, key B: the reference is malformed: character 17: expected a filter" in finished.out
+    assert "hunter2" not in finished.out + finished.err
+
+
+@pytest.mark.parametrize("text", ["sm://db#a", "piggy:a", "postgres://${sm://db#user}@db", "ddb://"])
+def test_references_in_a_pod_that_asks_for_none(text: str) -> None:
+    """The webhook never sees such a pod, and the application would start with the text: a warning."""
+    finished = check(manifest("Deployment", pod([variable(text)], annotations={})))
+
+    assert finished.code == 0
+    assert "warning: container app, variable A: it looks like a reference, and the pod asks for none" in finished.out
+    assert check(manifest("Deployment", pod([variable("https://x")], annotations={}))).out == (
+        "Deployment/shop/web: left as it is\n"
+    )
+
+
+def test_strict() -> None:
+    """With --strict a warning fails the check too."""
+    bad = manifest("Deployment", pod([variable("piggy:a")], annotations={}))
+
+    assert [check(bad, flags=flags).code for flags in ((), ("--strict",))] == [0, 1]
+
+
+def test_json() -> None:
+    """For programs: every object with its outcome, its findings, and how many there are."""
+    good = manifest("Pod", pod([variable("sm://db#a")]), name="good")
+    bad = manifest("Pod", pod([variable("sm://")]), name="bad")
+    plain = manifest("Pod", pod(annotations={}), name="plain")
+    federated = manifest("Pod", name="federated")
+
+    finished = check(good, bad, plain, federated, flags=(FLOOR, "-o", "json"))
+
+    found = json.loads(finished.out)
+    assert [(one["name"], one["outcome"], one["reason"]) for one in found["objects"]] == [
+        ("good", "injected", ""),
+        ("bad", "denied", "bad_reference"),
+        ("plain", "unchanged", "no_label"),
+        ("federated", "injected", ""),
+    ]
+    assert [each["severity"] for each in found["objects"][1]["findings"]] == ["error"]
+    assert (found["errors"], found["warnings"], found["notes"]) == (1, 0, 0)
+    assert finished.err == ""
+
+
+def test_a_federated_pod_is_checked_too() -> None:
+    """The label alone: the role is named."""
+    assert check(manifest("Pod")).out == "Pod/shop/web: ok: web identity of arn:aws:iam::123456789012:role/web\n"
+    assert LABEL in manifest("Pod")["metadata"]["labels"]

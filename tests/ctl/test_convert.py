@@ -1,0 +1,133 @@
+"""`convert`, the command: forms, exit codes, what is kept of the text, the values of piggy's chart."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from ctl.piggy_values import DIFFERENT, SAME
+from tests.chart.charts import CHART
+from tests.ctl.commands import GOLDEN, golden, run
+
+MANIFESTS = GOLDEN / "piggy.yaml"
+
+
+@pytest.mark.parametrize("form", ["yaml", "json", "diff", "report"])
+def test_each_form(form: str) -> None:
+    """One stream, four forms; what differs goes to standard error in each."""
+    finished = run("convert", "-f", str(MANIFESTS), "-o", form)
+
+    assert finished.code == 0
+    assert finished.out == golden(f"converted.{'report.json' if form == 'report' else form}", finished.out)
+    assert finished.err == golden("converted.err", finished.err)
+
+
+def test_twice_is_once() -> None:
+    """The output is an input that is left as it is, to the letter."""
+    once = run("convert", "-f", str(MANIFESTS)).out
+
+    again = run("convert", "-f", "-", stdin=once)
+
+    assert again.out == once
+
+
+def test_nothing_to_convert() -> None:
+    """A manifest without a word of piggy's comes out as it is, and it is said."""
+    text = "# keep\nkind: ConfigMap # me\napiVersion: v1\nmetadata: {name: 'a'}\n"
+
+    finished = run("convert", "-f", "-", stdin=text)
+
+    assert (finished.code, finished.out) == (0, text)
+    assert finished.err.startswith("nothing was converted: nothing here says piggy:NAME")
+
+
+BLOCKED = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: a
+  namespace: shop
+  annotations: {piggysec.com/aws-secret-name: a, piggysec.com/standalone: maybe}
+spec: {containers: [{name: app, env: [{name: A, value: "piggy:hunter2"}]}]}
+"""
+
+
+def test_what_has_to_be_mended_stops_it() -> None:
+    """Nothing is written but the report that was asked for; no value is repeated."""
+    finished = run("convert", "-f", "-", stdin=BLOCKED)
+    report = run("convert", "-f", "-", "-o", "report", stdin=BLOCKED)
+
+    assert (finished.code, finished.out) == (1, "")
+    assert "Pod/shop/a: error: annotation piggysec.com/standalone: 'maybe' is not valid: expected true" in finished.err
+    assert finished.err.endswith("nothing was written: mend what is marked with error, then convert again\n")
+    assert [each["blocks"] for each in json.loads(report.out)[0]["differences"]] == [True]
+    assert "hunter2" not in finished.err + report.out + report.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "stdin", "message"),
+    [
+        ((), "", "convert: give manifests with -f, or piggy's chart values with --chart-values"),
+        (("-f", "-", "--chart-values", "-"), "", "-f -, --chart-values -: standard input can be read once"),
+        (("--chart-values", "-"), "kind: Pod", "--chart-values: -: expected the values of piggy's chart"),
+        (("--chart-values", "-", "-o", "diff"), "", "-o diff: of values there is yaml and json"),
+        (("-f", "-", "--piggy-env", "HOME=x"), "", "--piggy-env: expected NAME=VALUE, and NAME one of AWS_REGION, "),
+        (("-f", "-", "--piggy-env", "DEBUG"), "", "--piggy-env: expected NAME=VALUE"),
+        (("-f", "-"), BLOCKED.replace("{name: app,", "{name: 1,"), "standard input: Pod/shop/a: spec.containers is "),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_said(argv: tuple[str, ...], stdin: str, message: str) -> None:
+    """Exit code 2, nothing on standard output, and what was expected."""
+    finished = run("convert", *argv, stdin=stdin)
+
+    assert (finished.code, finished.out) == (2, "")
+    assert finished.err.startswith(f"kubectl token-injector: {message}")
+
+
+def test_the_variables_of_piggys_webhook() -> None:
+    """A pod without annotations has the source of the webhook's variables: by flag, by chart values, a flag wins."""
+    pod = BLOCKED.replace("{piggysec.com/aws-secret-name: a, piggysec.com/standalone: maybe}", "{}")
+    values = str(GOLDEN / "piggy-values.yaml")
+
+    by_flag = run("convert", "-f", "-", "--piggy-env", "AWS_SECRET_NAME=flag", stdin=pod)
+    by_values = run("convert", "-f", "-", "--chart-values", values, stdin=pod)
+    both = run("convert", "-f", "-", "--chart-values", values, "--piggy-env", "AWS_SECRET_NAME=flag", stdin=pod)
+
+    assert "sm://flag#hunter2" in by_flag.out
+    assert "sm://prod/all#hunter2" in by_values.out
+    assert "admission.token-injector/secret-identity: broker" in by_values.out
+    assert "sm://flag#hunter2" in both.out
+
+
+def test_chart_values() -> None:
+    """Piggy's values become ours; what has nothing like it is told with what to do."""
+    finished = run("convert", "--chart-values", str(GOLDEN / "piggy-values.yaml"))
+
+    assert finished.code == 0
+    assert finished.out == golden("piggy-values-converted.yaml", finished.out)
+    assert finished.err == golden("piggy-values-converted.err", finished.err)
+    as_json = run("convert", "--chart-values", str(GOLDEN / "piggy-values.yaml"), "-o", "json")
+    assert json.loads(as_json.out) == yaml.safe_load(finished.out)
+
+
+def test_every_value_of_ours_exists() -> None:
+    """What is written is in the chart's schema."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    for path in (*SAME.values(), "webhook.extraEnv"):
+        found: Any = schema
+        for key in path.split("."):
+            assert key in found["properties"], path
+            found = found["properties"][key]
+
+
+def test_every_value_of_piggys_is_known() -> None:
+    """Of piggy's own values.yaml (0.7.5), by its first or second level, nothing is told to be unknown."""
+    keys = """affinity autoscaling aws.roleArn debug env fullnameOverride image imagePullSecrets maxUnavailable
+        mutate.certificate mutate.excludeNamespaces mutate.image mutate.matchConditions mutate.objectSelector
+        mutate.podsFailurePolicy mutate.reinvocationPolicy mutate.timeoutSeconds nameOverride nodeSelector
+        podAnnotations podSecurityContext port priorityClassName replicaCount resources securityContext service
+        serviceAccount tolerations"""
+    known = {*SAME, *DIFFERENT, "env"}
+
+    assert [key for key in keys.split() if not any(each == key or each.startswith(f"{key}.") for each in known)] == []

@@ -1,0 +1,158 @@
+"""Two jobs in one injected container: neither waits for the other, and one sleeps as cheaply as two."""
+
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from contract import exit_codes, secrets
+from tests.launcher.jobs import LATER, SECRETS, asleep, plan
+from tests.launcher.sidecar import FRESH, Sidecar, alive, children, wait_for
+
+pytestmark = pytest.mark.slow
+
+ASLEEP = 100  # kilobytes
+
+
+def test_both_jobs(sidecar: Sidecar) -> None:
+    """One launcher, two children at a time: the token's as ever, the secrets' with its sockets' number."""
+    sidecar.jobs(token="sleep 0.5; echo next 60000 >&3", secrets="sleep 0.5; echo next 60000 >&3")
+    run = sidecar.start("--file=/t/token", "--refresh=true", env=plan(sidecar.folder, "a", "b"))
+    wait_for(lambda: len(children(run.process)) == 2)
+    wait_for(lambda: asleep(run, sidecar))
+    assert sidecar.runs_of("token") == ["--file=/t/token --refresh=false --once-if-stale --report-fd=3"]
+    assert sidecar.runs_of("secrets") == [f"{SECRETS} --sockets=2"]
+    assert (run.end(), run.said(), sidecar.log_text()) == (exit_codes.OK, "", "")
+
+
+@pytest.mark.parametrize("empty", [{}, {secrets.PLAN: ""}])
+def test_no_plan(sidecar: Sidecar, empty: Mapping[str, str]) -> None:
+    """Without a plan there is one job, and no socket."""
+    sidecar.jobs(token=FRESH, secrets=LATER)
+    sidecar.start(env={secrets.SOCKETS: f"{sidecar.folder}/a", **empty})
+    wait_for(lambda: len(sidecar.runs_of("token")) > 2)
+    assert sidecar.runs_of("secrets") == []
+    assert not (sidecar.folder / "a").exists()
+
+
+def test_plan_without_sockets(sidecar: Sidecar) -> None:
+    """Env files need none."""
+    sidecar.jobs(secrets=FRESH)
+    sidecar.start(env={secrets.PLAN: "{}"})
+    wait_for(lambda: len(sidecar.runs_of("secrets")) > 2)
+    assert set(sidecar.runs_of("secrets")) == {f"{SECRETS} --sockets=0"}
+
+
+def test_secrets_alone(sidecar: Sidecar) -> None:
+    """`secrets --refresh=true` runs that job, plan or not, and hands on what it does not know."""
+    sidecar.jobs(secrets=FRESH)
+    run = sidecar.start("secrets", "--x=1", "--refresh=true", "y", env={secrets.SOCKETS: f"{sidecar.folder}/a"})
+    wait_for(lambda: len(sidecar.runs_of("secrets")) > 2)
+    assert set(sidecar.runs_of("secrets")) == {"secrets --x=1 y --report-fd=3 --sockets=1"}
+    assert sidecar.runs_of("token") == []
+    assert run.end() == exit_codes.OK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "handed_on"),
+    [
+        ("--once", "secrets --once"),
+        ("--refresh=false --token-file=/t", "secrets --token-file=/t"),
+        ("", "secrets"),
+        ("--help --once", "secrets --help"),
+    ],
+)
+def test_becomes_the_secrets_command(sidecar: Sidecar, arguments: str, handed_on: str) -> None:
+    """Without --refresh there is no process between the kubelet and Python, whose exit code counts."""
+    sidecar.jobs(secrets="exit 13")
+    done = sidecar.run("secrets", *arguments.split(), env=plan(sidecar.folder, "a"))
+    assert done.returncode == 13
+    assert sidecar.runs_of("secrets") == [handed_on]
+    assert not (sidecar.folder / "a").exists()
+
+
+def test_hanging_child_is_killed(sidecar: Sidecar) -> None:
+    """It has as long as the token's child, and what hangs in one job delays nothing of the other."""
+    sidecar.jobs(token=FRESH, secrets="trap '' TERM; sleep 60 & echo $$ $! >> family; sleep 60")
+    run = sidecar.start(env={**plan(sidecar.folder, "a"), "TOKEN_INJECTOR_TIME_DIVISOR": "60"})
+    wait_for(lambda: len(sidecar.runs_of("secrets")) > 2)
+    assert sidecar.log_text() == "the refresher hung and was killed\n"
+    assert len(sidecar.runs_of("token")) > 5
+    family = [int(process) for line in sidecar.note("family").splitlines()[:2] for process in line.split()]
+    wait_for(lambda: not any(alive(process) for process in family))
+    assert run.end() == exit_codes.OK
+
+
+FAILS = "if [ -e {0}-mended ]; then echo next 200 >&3; else echo error {1} {0} is away >&3; exit {1}; fi"
+
+
+def test_last_words(sidecar: Sidecar) -> None:
+    """The token's reason comes first, then the secrets', then nothing, whoever failed last."""
+    sidecar.jobs(token=FAILS.format("token", 20), secrets=FAILS.format("secrets", 13))
+    sidecar.start(env=plan(sidecar.folder))
+    wait_for(lambda: sidecar.log_text() == "token is away\n")
+    wait_for(lambda: len(sidecar.runs_of("secrets")) > 2)
+    assert sidecar.log_text() == "token is away\n"
+    (sidecar.folder / "token-mended").touch()
+    wait_for(lambda: sidecar.log_text() == "permanent: 13 secrets is away\n")
+    runs = len(sidecar.runs_of("token"))
+    wait_for(lambda: len(sidecar.runs_of("token")) > runs + 2)
+    assert sidecar.log_text() == "permanent: 13 secrets is away\n"
+    (sidecar.folder / "secrets-mended").touch()
+    wait_for(lambda: sidecar.log_text() == "")
+    (sidecar.folder / "token-mended").unlink()
+    wait_for(lambda: sidecar.log_text() == "token is away\n")
+
+
+def test_the_hook_hears_of_both(sidecar: Sidecar) -> None:
+    """`await` with the token there fails at once on a reference that cannot be resolved."""
+    sidecar.jobs(secrets="sleep 0.3; echo error 13 sm://x is not there >&3; exit 13")
+    sidecar.token.write_text("t")
+    sidecar.start(env=plan(sidecar.folder))
+    done = sidecar.run("await", str(sidecar.token), f"{sidecar.folder}/ready")
+    assert done.returncode == 13
+    assert done.stderr == "token-injector: sm://x is not there\n"
+
+
+def test_sigterm_ends_both_at_once(native_sidecar: Sidecar, unshare: tuple[str, ...]) -> None:
+    """Deaf children, sockets and waiting containers do not delay the pod's end: at best of three 0.2 s."""
+    native_sidecar.jobs(
+        token="trap '' TERM; echo >> both; sleep 60; :", secrets="trap '' TERM; echo >> both; sleep 60; :"
+    )
+    took = []
+    for number in range(1, 4):
+        run = native_sidecar.start_as_first(
+            unshare, "--file=/t/token", "--refresh=true", env=plan(native_sidecar.folder, "a")
+        )
+        wait_for(lambda number=number: native_sidecar.note("both").count("\n") == 2 * number)  # type: ignore[misc]
+        begin = time.monotonic()
+        assert run.end(signal.SIGTERM) == exit_codes.OK
+        took.append(time.monotonic() - begin)
+    assert min(took) <= 0.2
+
+
+def test_children_die_with_a_killed_launcher(sidecar: Sidecar) -> None:
+    """SIGKILL leaves no last word; the kernel ends both."""
+    both = "echo $$ >> processes; exec sleep 60"
+    sidecar.jobs(token=both, secrets=both)
+    run = sidecar.start(env=plan(sidecar.folder, "a"))
+    wait_for(lambda: len(sidecar.note("processes").split()) == 2)
+    run.end(signal.SIGKILL)
+    wait_for(lambda: not any(alive(int(process)) for process in sidecar.note("processes").split()))
+
+
+def test_asleep_it_costs_nothing(native_sidecar: Sidecar) -> None:
+    """Two jobs and three sockets asleep: no wakeup, at most 0.1 MB that no other process shares."""
+    native_sidecar.jobs(secrets=LATER)
+    run = native_sidecar.start(env=plan(native_sidecar.folder, "a", "b", "c"))
+    wait_for(lambda: asleep(run, native_sidecar))
+    time.sleep(1.2)  # the floor between two starts is over
+    proc = Path(f"/proc/{run.process}")
+    before = (proc / "status").read_text().split("voluntary_ctxt_switches:")[1:]
+    pages = dict(line.split(maxsplit=1) for line in (proc / "smaps_rollup").read_text().splitlines()[1:])
+    tables = dict(line.split(maxsplit=1) for line in (proc / "status").read_text().splitlines() if "VmPTE" in line)
+    time.sleep(2)
+    assert (proc / "status").read_text().split("voluntary_ctxt_switches:")[1:] == before
+    assert int(pages["Anonymous:"].split()[0]) + int(tables["VmPTE:"].split()[0]) <= ASLEEP
