@@ -1,7 +1,7 @@
 """The fake clouds as a Deployment, and a hand on their control port through the API server's proxy."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,27 +55,27 @@ def trust_cluster() -> str:
     return issuer
 
 
-def google_role(arn: str, *, audience: str = AUDIENCE) -> None:
-    """An AWS role that trusts the fake's Google service account."""
+def google_role(arn: str, *, audience: str = AUDIENCE, reads: Sequence[str] | None = None) -> None:
+    """An AWS role that trusts the fake's Google service account; `reads`: see `demo.fakes.sts.Role`."""
     condition = {"accounts.google.com:sub": UNIQUE_ID, "accounts.google.com:oaud": audience}
-    _role(arn, "accounts.google.com", condition)
+    _role(arn, "accounts.google.com", condition, reads)
 
 
-def cluster_role(arn: str, *, issuer: str, namespace: str, account: str) -> None:
+def cluster_role(arn: str, *, issuer: str, namespace: str, account: str, reads: Sequence[str] | None = None) -> None:
     """An AWS role that trusts one service account of the cluster."""
     host = issuer.removeprefix("https://")
     condition = {f"{host}:sub": f"system:serviceaccount:{namespace}:{account}", f"{host}:aud": "sts.amazonaws.com"}
-    _role(arn, f"arn:aws:iam::{arn.split(':')[4]}:oidc-provider/{host}", condition)
+    _role(arn, f"arn:aws:iam::{arn.split(':')[4]}:oidc-provider/{host}", condition, reads)
 
 
-def _role(arn: str, principal: str, condition: Mapping[str, str]) -> None:
+def _role(arn: str, principal: str, condition: Mapping[str, str], reads: Sequence[str] | None) -> None:
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": principal},
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": {"StringEquals": condition},
     }
-    aws(roles={arn: {"trust_policy": {"Version": "2012-10-17", "Statement": [statement]}}})
+    aws(roles={arn: {"trust_policy": {"Version": "2012-10-17", "Statement": [statement]}, "reads": reads}})
 
 
 def _post(path: str, wanted: Mapping[str, Any]) -> None:
@@ -84,6 +84,28 @@ def _post(path: str, wanted: Mapping[str, Any]) -> None:
 
 def _proxy(path: str) -> str:
     return f"/api/v1/namespaces/{NAMESPACE}/services/cloud:control/proxy/{path}"
+
+
+def relay(image: str, to: str) -> str:
+    """HOST:PORT at which pods reach what the node has at `to`, HOST:PORT."""
+    name, port = "relay", 5005
+    container = {
+        "name": name,
+        "image": image,
+        "command": ["python3", "-m", "demo.cluster.relay", f"0.0.0.0:{port}", to],
+        "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1},
+    }
+    metadata = {"name": name, "namespace": NAMESPACE}
+    apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": metadata,
+            "spec": {"hostNetwork": True, "containers": [container]},
+        }
+    )
+    kubectl("wait", "-n", NAMESPACE, f"pod/{name}", "--for=condition=Ready", "--timeout=60s", seconds=70)
+    return f"{get('pod', name, NAMESPACE)['status']['podIP']}:{port}"
 
 
 def cloud_address() -> str:

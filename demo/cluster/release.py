@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demo.cluster.cloud import METADATA_HOST
+from demo.cluster.cloud import AWS_URL, METADATA_HOST
 from demo.cluster.kubectl import kubectl, listed, run, until
 
 CHART = Path(__file__).parent.parent.parent / "charts/token-injector"
@@ -38,6 +38,16 @@ class Images:
     def application(self) -> str:
         """Fakes and applications."""
         return f"{self.prefix}/e2e:{self.tag}"
+
+
+def injector_env(*, time_divisor: int = 1) -> list[str]:
+    """What points an injected container at the fakes, and by how much its waits are shorter."""
+    given = {
+        "TOKEN_INJECTOR_TIME_DIVISOR": time_divisor,
+        "GCE_METADATA_HOST": METADATA_HOST,
+        "AWS_ENDPOINT_URL": AWS_URL,
+    }
+    return [f"{name}={value}" for name, value in given.items()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +87,7 @@ class Release:
         return run(["helm", "test", NAME, "-n", NAMESPACE, "--logs", "--timeout=120s"], seconds=150).stdout
 
     def _values(self, tag: str) -> dict[str, Any]:
-        injector_env = [f"TOKEN_INJECTOR_TIME_DIVISOR={TIME_DIVISOR}", f"GCE_METADATA_HOST={METADATA_HOST}"]
-        settings = {"injector-env": injector_env, "region": "eu-west-1", **self.settings}
+        settings = {"injector-env": injector_env(time_divisor=TIME_DIVISOR), "region": "eu-west-1", **self.settings}
         return {
             "image": {"repository": f"{self.images.prefix}/webhook", "tag": tag},
             "injector": {"image": {"repository": f"{self.images.prefix}/injector", "tag": tag}},

@@ -9,6 +9,7 @@ from demo.cluster.kubectl import OURS
 ENABLED = "admission.token-injector/enabled"
 ROLE_ARN = "amazonaws.com/role-arn"
 APPLICATION = ("python3", "-m", "demo.cluster.application")
+REVEAL = ("python3", "-m", "demo.cluster.reveal")
 # Sleeps until SIGTERM, as the first process too, whose default is to ignore it: a blocked signal is kept for sigwait.
 SLEEP = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {15}); signal.sigwait({15})"
 RESTRICTED = {
@@ -40,6 +41,31 @@ def application(image: str, *arguments: str, name: str = "app") -> dict[str, Any
         "env": [{"name": "AWS_ENDPOINT_URL", "value": AWS_URL}, {"name": "AWS_REGION", "value": "eu-west-1"}],
         "securityContext": RESTRICTED,
     }
+
+
+def revealing(
+    image: str,
+    env: Mapping[str, str],
+    *arguments: str,
+    name: str = "app",
+    options: Sequence[str] = (),
+    watched: Sequence[str] = (),
+) -> dict[str, Any]:
+    """A container that tells hashes of its variables, of `watched` ones from elsewhere, and of its arguments."""
+    told = ",".join([*env, *watched])
+    return {
+        "name": name,
+        "image": image,
+        "command": [*REVEAL, f"--variables={told}", *options, "--"],
+        **({"args": list(arguments)} if arguments else {}),
+        "env": [{"name": variable, "value": value} for variable, value in env.items()],
+        "securityContext": RESTRICTED,
+    }
+
+
+def unlabelled(pod: dict[str, Any]) -> dict[str, Any]:
+    """The pod without our label."""
+    return {**pod, "metadata": {**pod["metadata"], "labels": {}}}
 
 
 def pod(

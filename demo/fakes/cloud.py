@@ -21,6 +21,7 @@ from demo.fakes.google import GoogleSigner
 from demo.fakes.listener import address
 from demo.fakes.metadata import MetadataServer, faults
 from demo.fakes.metadata.faults import Fault
+from demo.fakes.owner import Owner
 from demo.fakes.sts.registry import Provider, Role
 from demo.fakes.sts.server import QUIET_HANDLER, StsServer
 
@@ -32,6 +33,7 @@ EXAMPLE = """example:
   curl 127.0.0.1:9000/seen
   curl 127.0.0.1:9000/metadata -d '{"lifetime": 60, "standing": {"fault": "Status", "code": 503}}'
   curl 127.0.0.1:9000/aws -d '{"roles": {"arn:aws:iam::123456789012:role/reader": {"trust_policy": {...}}}}'
+  curl 127.0.0.1:9000/aws -d '{"secrets": {"prod/db": {"json": {"user": "orders"}}}, "away": 60}'
 """
 _FAULTS: Mapping[str, type[Fault]] = {
     kind.__name__: kind
@@ -45,6 +47,7 @@ class Cloud:
     def __init__(self, metadata: MetadataServer, aws: StsServer) -> None:
         self._metadata = metadata
         self._aws = aws
+        self._owner = Owner(aws.url)
 
     def seen(self) -> dict[str, Any]:
         """Count and list what came: identity requests, faults that were met, calls to AWS."""
@@ -73,9 +76,19 @@ class Cloud:
         return {}
 
     def change_aws(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Take `roles` (by ARN), `providers` (issuer to JWKS), `session_scale`, `forget_calls`."""
+        """Take `roles` (by ARN), `providers` (issuer to JWKS), `session_scale`, `forget_calls`.
+
+        And what the account holds: `secrets`, `parameters`, `items` (demo.fakes.owner). And how it is: `away` (seconds
+        from now), `throttles` (every second call).
+        """
         for name, value in wanted.items():
             match name:
+                case "secrets" | "parameters" | "items":
+                    self._owner.put(name, value)
+                case "away":
+                    self._aws.away_until = time.time() + float(value)
+                case "throttles":
+                    self._aws.throttles = bool(value)
                 case "roles":
                     self._aws.roles.update({arn: Role(**role) for arn, role in value.items()})
                 case "providers":

@@ -12,8 +12,9 @@ import pytest
 
 from demo.cluster import cloud
 from demo.cluster.kubectl import apply, delete_namespaces, kubectl, make_namespaces
-from demo.cluster.release import NAMESPACE, TOKEN_LIFETIME, Images, Release
+from demo.cluster.release import NAMESPACE, TIME_DIVISOR, TOKEN_LIFETIME, Images, Release, injector_env
 from demo.cluster.workload import namespace
+from tests.e2e import vault
 
 ROLE = "arn:aws:iam::123456789012:role/orders"
 
@@ -24,6 +25,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "/tests/e2e/" in str(item.path):
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.timeout(300))
+
+
+class Installed:
+    """What is installed now: modules that want the same follow each other without an upgrade."""
+
+    def __init__(self) -> None:
+        self._now: Release | None = None
+
+    def as_wanted(self, release: Release) -> Release:
+        """The release, installed."""
+        if release != self._now:
+            release.install()
+            self._now = release
+        return release
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,24 +64,48 @@ def images() -> Images:
 
 @pytest.fixture(scope="session")
 def clouds(images: Images) -> Iterator[None]:
-    """Google and AWS, with one role that trusts the pods' Google service account. An hour is a minute."""
+    """Google and AWS, with one role that trusts the pods' Google service account."""
     cloud.start_cloud(images.application)
-    cloud.metadata(lifetime=TOKEN_LIFETIME, bound=True, standing=None)
-    cloud.aws(session_scale=1 / 60)
+    cloud.metadata(bound=True, standing=None)
     cloud.google_role(ROLE)
+    vault.fill()
     yield
     delete_namespaces(cloud.NAMESPACE)
 
 
 @pytest.fixture(scope="session")
-def release(images: Images, clouds: None) -> Iterator[Release]:
-    """The chart with its defaults, in a namespace that admits nothing but restricted pods."""
+def installed(images: Images, clouds: None) -> Iterator[Installed]:
+    """The release, in a namespace that admits nothing but restricted pods."""
     make_namespaces(namespace(NAMESPACE, enforce="restricted"))
-    release = Release(images=images)
-    release.install()
-    yield release
-    release.uninstall()
+    yield Installed()
+    Release(images=images).uninstall()
     delete_namespaces(NAMESPACE)
+
+
+@pytest.fixture(scope="module")
+def release(installed: Installed, images: Images) -> Release:
+    """The chart with its defaults. An hour is a minute."""
+    cloud.metadata(lifetime=TOKEN_LIFETIME)
+    cloud.aws(session_scale=1 / TIME_DIVISOR)
+    return installed.as_wanted(Release(images=images))
+
+
+@pytest.fixture(scope="module")
+def secrets_release(installed: Installed, images: Images, registry: dict[str, list[str]]) -> Release:
+    """With what secrets need beyond the defaults. An hour is an hour: reading takes as long as it does for users."""
+    cloud.metadata(lifetime=3600)
+    cloud.aws(session_scale=1)
+    return installed.as_wanted(Release(images=images, settings={**registry, "injector-env": injector_env()}))
+
+
+@pytest.fixture(scope="session")
+def registry(images: Images, clouds: None) -> dict[str, list[str]]:
+    """How the webhook reaches this machine's registry, where the images are at a loopback address."""
+    host = images.prefix.partition("/")[0]
+    if not host.startswith(("127.0.0.1:", "localhost:")):
+        return {}
+    relay = cloud.relay(images.application, host)
+    return {"registry-mirror": [f"{host}={relay}"], "registry-insecure": [relay]}
 
 
 @pytest.fixture

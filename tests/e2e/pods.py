@@ -26,6 +26,15 @@ def lines(namespace: str, name: str, container: str = "app") -> list[dict[str, A
     return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
 
 
+def told(namespace: str, name: str, container: str = "app", *, seconds: float = 150) -> list[dict[str, Any]]:
+    """The container's lines, once there is one. Many pods may start at once."""
+
+    def said() -> list[dict[str, Any]]:
+        return lines(namespace, name, container) if started(namespace, name, container) else []
+
+    return until(f"a line of pod {namespace}/{name}", lambda: said() or None, seconds=seconds)
+
+
 def called(namespace: str, name: str, *, calls: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
     """The application's lines, when it has made so many calls that went well, and none that did not."""
 

@@ -12,6 +12,7 @@ import urllib3
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -24,18 +25,21 @@ def digest_of(body: bytes) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image of one platform: config and manifest. It has no layers: who reads its entrypoint needs none."""
+    """An image of one platform: config, manifest, and its layer; who reads its entrypoint needs none."""
 
     entrypoint: Sequence[str] | None = None
     cmd: Sequence[str] | None = None
     architecture: str = "amd64"
     docker: bool = False
+    layer: bytes = field(default=b"", repr=False)
+    """A tar archive."""
 
     @property
     def config(self) -> bytes:
         """The blob."""
         said = {"Entrypoint": self.entrypoint, "Cmd": self.cmd, "Env": ["PATH=/bin"]}
-        return json.dumps({"os": "linux", "architecture": self.architecture, "config": said}).encode()
+        layers = {"rootfs": {"type": "layers", "diff_ids": [digest_of(self.layer)]}} if self.layer else {}
+        return json.dumps({"os": "linux", "architecture": self.architecture, "config": said, **layers}).encode()
 
     @property
     def media_type(self) -> str:
@@ -51,7 +55,11 @@ class Image:
                 "schemaVersion": 2,
                 "mediaType": self.media_type,
                 "config": {"mediaType": kind, "digest": digest_of(self.config), "size": len(self.config)},
-                "layers": [],
+                "layers": [
+                    {"mediaType": OCI_LAYER, "digest": digest_of(layer), "size": len(layer)}
+                    for layer in (self.layer,)
+                    if layer
+                ],
             }
         ).encode()
 
@@ -93,7 +101,8 @@ class Pusher:
     def push(self, repository: str, tag: str, *images: Image, index_body: bytes | None = None) -> str:
         """The images, and under the tag the first of them, or the index over them; gives the tag's digest."""
         for image in images:
-            self._blob(repository, image.config)
+            for blob in filter(None, (image.config, image.layer)):
+                self._blob(repository, blob)
             self._manifest(repository, image.digest, image.media_type, image.manifest)
         body = index_body if index_body is not None else images[0].manifest
         self._manifest(repository, tag, json.loads(body)["mediaType"], body)

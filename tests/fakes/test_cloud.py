@@ -8,10 +8,13 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tests.fakes.conftest import AUDIENCE, ROLE_ARN, google_trust
 
@@ -47,6 +50,22 @@ def token(cloud: Ports) -> str:
         return str(said.read().decode())
 
 
+def client(cloud: Ports, service: str) -> Any:
+    """One with the role's credentials, which asks once."""
+    once = Config(retries={"total_max_attempts": 1}, region_name="eu-west-1")
+    sts = boto3.client("sts", endpoint_url=cloud["aws"], aws_access_key_id="x", aws_secret_access_key="x", config=once)
+    assumed = {"RoleArn": ROLE_ARN, "RoleSessionName": "shop", "WebIdentityToken": token(cloud)}
+    keys = sts.assume_role_with_web_identity(**assumed)["Credentials"]
+    return boto3.client(
+        service,
+        endpoint_url=cloud["aws"],
+        config=once,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+
+
 def test_a_role_that_was_posted_can_be_assumed(cloud: Ports) -> None:
     """Its trust policy is judged, and the call is seen with role and outcome, never with the token."""
     control(cloud, "/aws", {"roles": {ROLE_ARN: {"trust_policy": google_trust("112233445566778899001")}}})
@@ -60,6 +79,50 @@ def test_a_role_that_was_posted_can_be_assumed(cloud: Ports) -> None:
     assert seen["identity_requests"] == 1
     assert [(call["role_arn"], call["outcome"]) for call in seen["calls"]] == [(ROLE_ARN, "ok")]
     assert identity not in json.dumps(seen)
+
+
+def test_what_was_put_is_read_with_the_roles_credentials(cloud: Ports) -> None:
+    """Secrets, parameters and items; a second time the same name is a new version; a role reads what it may."""
+    kept = {"json": {"user": "orders"}}
+    role = {"trust_policy": google_trust("112233445566778899001"), "reads": ["prod/*", "/prod/*", "table"]}
+    control(cloud, "/aws", {"roles": {ROLE_ARN: role}, "secrets": {"prod/db": "old", "test/db": "of another"}})
+    control(cloud, "/aws", {"secrets": {"prod/db": kept, "prod/key": {"base64": "AAE="}}})
+    control(cloud, "/aws", {"parameters": {"/prod/a": "parameter"}, "items": {"table": {"key": "item"}}})
+    secrets, ssm, items = (client(cloud, name) for name in ("secretsmanager", "ssm", "dynamodb"))
+
+    assert json.loads(secrets.get_secret_value(SecretId="prod/db")["SecretString"]) == kept["json"]
+    assert secrets.get_secret_value(SecretId="prod/key")["SecretBinary"] == b"\0\1"
+    assert ssm.get_parameter(Name="/prod/a", WithDecryption=True)["Parameter"]["Value"] == "parameter"
+    found = items.get_item(TableName="table", Key={"secretName": {"S": "key"}})
+    assert found["Item"]["secretValue"] == {"S": "item"}
+    with pytest.raises(ClientError, match=r"AccessDenied.*secretsmanager:GetSecretValue on resource: test/db"):
+        secrets.get_secret_value(SecretId="test/db")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        secrets.batch_get_secret_value(SecretIdList=["prod/db", "test/db"])
+
+    control(cloud, "/aws", {"secrets": {"prod/db": None}})
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        secrets.get_secret_value(SecretId="prod/db")
+
+
+def test_aws_is_away_for_a_while_and_throttles_every_second_call(cloud: Ports) -> None:
+    """STS and the others say so in their own words, and what they said is seen."""
+    control(cloud, "/aws", {"roles": {ROLE_ARN: {"trust_policy": google_trust("112233445566778899001")}}})
+    secrets = client(cloud, "secretsmanager")
+    control(cloud, "/aws", {"throttles": True, "forget_calls": True})
+    for _ in range(4):
+        with suppress(ClientError):
+            secrets.list_secrets()
+    control(cloud, "/aws", {"throttles": False, "away": 60})
+    with pytest.raises(ClientError, match="ServiceUnavailable"):
+        secrets.list_secrets()
+    with pytest.raises(ClientError, match="ServiceUnavailable"):
+        client(cloud, "secretsmanager")
+
+    outcomes = [call["outcome"] for call in control(cloud, "/seen")["calls"]]
+    assert outcomes == ["ok", "Throttling", "ok", "Throttling", "ServiceUnavailable", "ServiceUnavailable"]
+    control(cloud, "/aws", {"away": 0})
+    assert secrets.list_secrets()["SecretList"] == []
 
 
 def test_a_standing_fault_meets_every_request_until_it_is_taken_back(cloud: Ports) -> None:
@@ -80,6 +143,7 @@ def test_a_standing_fault_meets_every_request_until_it_is_taken_back(cloud: Port
         ("/metadata", {"colour": "red"}, "colour"),
         ("/metadata", {"standing": {"fault": "Fire"}}, "'Fire' is no fault"),
         ("/aws", {"buckets": {}}, "buckets"),
+        ("/aws", {"secrets": {"a": {"yaml": 1}}}, "json"),
         ("/elsewhere", {}, "/elsewhere"),
     ],
 )

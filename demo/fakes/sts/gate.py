@@ -63,7 +63,9 @@ def answer(error: RefusedError, request: Request, signer: Signer | None, request
         names = {"InvalidClientTokenId": "UnrecognizedClientException", "ExpiredToken": "ExpiredTokenException"}
         name = names.get(error.code, f"{error.code}Exception")
         body = json.dumps({"__type": f"com.amazon.coral.service#{name}", "message": error.message})
-        return Response(body, HTTPStatus.BAD_REQUEST, content_type="application/x-amz-json-1.1")
+        # In this protocol every refusal is 400, whatever STS says.
+        status = error.status if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else HTTPStatus.BAD_REQUEST
+        return Response(body, status, content_type="application/x-amz-json-1.1")
     if signer is not None and signer.service == "s3":
         names = {"InvalidClientTokenId": "InvalidAccessKeyId", "MissingAuthenticationToken": "AccessDenied"}
         code = names.get(error.code, error.code)

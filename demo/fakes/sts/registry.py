@@ -16,6 +16,8 @@ class Role:
 
     trust_policy: Mapping[str, Any]
     max_session_duration: int = 3600
+    reads: Sequence[str] | None = None
+    """Secrets, parameters and tables whose values it may read, `*` for any text; None: all of them."""
 
     def __post_init__(self) -> None:
         trust.check(self.trust_policy)
@@ -69,6 +71,10 @@ class Account:
         self.sessions: dict[str, Session] = {}
         """By access key ID."""
         self.calls: list[Call] = []
+        self.away_until = 0.0
+        """Until then, by the server's clock, every call is answered 503."""
+        self.throttles = False
+        """Whether every second call is told to come later."""
 
     def fetch(self, jwks: Jwks) -> Mapping[str, Any]:
         """Fetch a key set, unless issuers are cut off."""
@@ -84,3 +90,5 @@ class Account:
         self.calls.clear()
         self.jwks_reachable = True
         self.session_scale = 1.0
+        self.away_until = 0.0
+        self.throttles = False

@@ -4,11 +4,14 @@ moto's state belongs to the process: two servers in one process share their buck
 """
 
 import io
+import itertools
+import json
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Self
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -16,7 +19,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
-from demo.fakes.sts import gate
+from demo.fakes.sts import gate, permission
 from demo.fakes.sts.assume import issue, trusted
 from demo.fakes.sts.errors import RefusedError
 from demo.fakes.sts.parameters import ACTION
@@ -41,6 +44,7 @@ class StsServer(Account):
         super().__init__(google_jwks=google_jwks)
         self.clock = clock
         self._moto = DomainDispatcherApplication(create_backend_app)
+        self._turns = itertools.count()
         self._server: BaseWSGIServer = make_server(host, port, self, threaded=True, request_handler=QUIET_HANDLER)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True)
 
@@ -78,7 +82,9 @@ class StsServer(Account):
         """Serve one request (WSGI)."""
         request = Request(environ)
         form = _form(request)
-        answer = self._assume_role(form) if form.get("Action") == ACTION else self._stopped_at_gate(request, form)
+        answer = self._cannot_answer(request, form)
+        if answer is None:
+            answer = self._assume_role(form) if form.get("Action") == ACTION else self._stopped_at_gate(request, form)
         application = answer or self._moto
         served: Iterable[bytes] = application(environ, start_response)
         return served
@@ -109,14 +115,30 @@ class StsServer(Account):
         self._record(ACTION, None, issued.session)
         return Response(issued.xml, content_type="text/xml")
 
+    def _cannot_answer(self, request: Request, form: Mapping[str, str]) -> Response | None:
+        """What AWS says where it is away, and to every second call where it throttles."""
+        if self.clock() < self.away_until:
+            refusal = RefusedError("ServiceUnavailable", "Service unavailable", HTTPStatus.SERVICE_UNAVAILABLE)
+        elif self.throttles and next(self._turns) % 2:
+            refusal = RefusedError("Throttling", "Rate exceeded")
+        else:
+            return None
+        self._record(_action(request, form), refusal, None)
+        request.get_data()  # a kept-alive connection needs its body read
+        return gate.answer(refusal, request, gate.signer_of(request), str(uuid.uuid4()))
+
     def _stopped_at_gate(self, request: Request, form: Mapping[str, str]) -> Response | None:
         signer = gate.signer_of(request)
         refusal = gate.refusal(signer, self.sessions, now=self.clock())
-        action = form.get("Action") or request.headers.get("X-Amz-Target") or f"{request.method} {request.path}"
-        self._record(action, refusal, self.sessions.get(signer.access_key_id) if signer else None)
+        session = self.sessions.get(signer.access_key_id) if signer else None
+        role = self.roles.get(session.role_arn) if session else None
+        if refusal is None and signer and role and request.headers.get("X-Amz-Target"):
+            called = f"{signer.service}:{_action(request, form).rpartition('.')[2]}"
+            refusal = permission.denial(called, _read_json(request), role.reads)
+        self._record(_action(request, form), refusal, session)
         if refusal is None:
             return None
-        request.get_data()  # a kept-alive connection needs its body read
+        request.get_data()  # as above
         return gate.answer(refusal, request, signer, str(uuid.uuid4()))
 
     def _forward(self, form: Mapping[str, str]) -> str:
@@ -132,6 +154,18 @@ class StsServer(Account):
                 subject=session.subject if session else None,
             )
         )
+
+
+def _action(request: Request, form: Mapping[str, str]) -> str:
+    return form.get("Action") or request.headers.get("X-Amz-Target") or f"{request.method} {request.path}"
+
+
+def _read_json(request: Request) -> Mapping[str, Any]:
+    """Read the body of a call in the JSON protocol, and put it back for moto."""
+    body = request.get_data(cache=True)
+    request.environ["wsgi.input"] = io.BytesIO(body)
+    asked = json.loads(body or b"{}")
+    return asked if isinstance(asked, dict) else {}
 
 
 def _form(request: Request) -> dict[str, str]:

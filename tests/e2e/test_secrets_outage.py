@@ -1,0 +1,67 @@
+"""AWS does not answer for a minute: pods that start wait and then start, and pods that run notice nothing."""
+
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from demo.cluster import cloud
+from demo.cluster.kubectl import apply, get, kubectl
+from demo.cluster.release import Images, Release
+from demo.cluster.workload import ROLE_ARN, namespace, pod, revealing, service_account
+from tests.e2e import vault
+from tests.e2e.conftest import ROLE
+from tests.e2e.pods import lines, told
+
+PREFIX = "admission.token-injector/"
+ASKS = {PREFIX + "secrets": "true"}
+SHAPES = {
+    "envfile": ASKS,
+    "launcher": ASKS | {PREFIX + "secret-delivery": "launcher"},
+    "init": ASKS | {PREFIX + "refresher": "none"},
+    "rotating": ASKS | {PREFIX + "secret-rotation": "signal:HUP", PREFIX + "secret-rotation-interval": "30"},
+}
+WRITTEN = {"FOO": "sm://shop/db#password"}
+SEEN = vault.revealed({"FOO": vault.DATABASE["password"]})
+AWAY = 60.0
+
+
+@pytest.fixture(scope="module")
+def place(secrets_release: Release, images: Images) -> Iterator[str]:
+    """A restricted namespace; AWS is back in the end."""
+    name = f"e2e-outage-{uuid.uuid4().hex[:6]}"
+    apply(namespace(name, enforce="restricted"), service_account(name, "app", {ROLE_ARN: ROLE}))
+    try:
+        yield name
+    finally:
+        cloud.aws(away=0)
+        kubectl("delete", "namespace", name, "--wait=false")
+
+
+def test_pods_wait_for_aws_and_then_start(place: str, images: Images) -> None:
+    """No application began before AWS was back, none saw anything but the value, and no container was restarted."""
+    container = revealing(images.application, WRITTEN, options=["--stay"])
+    apply(*(pod(place, f"running-{shape}", [container], annotations=asks) for shape, asks in SHAPES.items()))
+    for shape in SHAPES:
+        told(place, f"running-{shape}")
+
+    back = time.time() + AWAY
+    cloud.aws(away=AWAY, forget_calls=True)
+    apply(*(pod(place, f"starting-{shape}", [container], annotations=asks) for shape, asks in SHAPES.items()))
+    for shape in SHAPES:
+        told(place, f"starting-{shape}")
+
+    assert "ServiceUnavailable" in {call["outcome"] for call in cloud.seen().calls}
+    for shape in SHAPES:
+        (line,) = lines(place, f"starting-{shape}")
+        assert line["at"] > back
+        assert line["variables"] == SEEN
+        (line,) = lines(place, f"running-{shape}")
+        assert line["variables"] == SEEN
+        for name in (f"starting-{shape}", f"running-{shape}"):
+            status = get("pod", name, place)["status"]
+            counts = [
+                each["restartCount"] for key in ("initContainerStatuses", "containerStatuses") for each in status[key]
+            ]
+            assert set(counts) == {0}, name
