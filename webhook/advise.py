@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contract import annotations as keys
 from contract import environ
 from webhook import parts
-from webhook.decision import Injection
+from webhook.decision import Injection, WebIdentity
 from webhook.env import OVERRIDES, Entry, read_env
 from webhook.pod import Container, Pod, application_containers
 from webhook.settings import Settings
@@ -24,16 +24,12 @@ def advise(pod: Pod, injection: Injection, settings: Settings) -> list[str]:
     identity = injection.web_identity
     if identity is None or not injection.for_application:
         return []
-    ours = {entry["name"]: entry["value"] for entry in parts.application_env(identity, identity.session_name)}
-    if identity.session_name_drawn:
-        # Nobody chose it, so an author's own is nobody's loss.
-        del ours[environ.AWS_ROLE_SESSION_NAME]
     warnings: list[str] = []
     without_region: list[str] = []
     for _, _, container in application_containers(pod, injection.skip_containers):
         author = read_env(container, settings.volume_name, identity.volume_path).author
         if author:
-            warnings += advise_container(container, author, ours)
+            warnings += advise_container(container, author, _ours(identity))
         if not _REGIONS & author.keys() and not container.get("envFrom"):
             without_region.append(container["name"])
     if identity.region is None and without_region:
@@ -42,6 +38,14 @@ def advise(pod: Pod, injection: Injection, settings: Settings) -> list[str]:
             f"no AWS region in {names}: many SDKs refuse to start without; set the annotation {keys.REGION}"
         )
     return warnings
+
+
+def _ours(identity: WebIdentity) -> dict[str, str]:
+    """What the webhook sets, as far as somebody chose it: an author's own session name is nobody's loss."""
+    ours = {entry["name"]: entry["value"] for entry in parts.application_env(identity, identity.session_name)}
+    if identity.session_name_drawn:
+        del ours[environ.AWS_ROLE_SESSION_NAME]
+    return ours
 
 
 def advise_container(container: Container, author: Mapping[str, Entry], ours: Mapping[str, str | None]) -> list[str]:

@@ -51,9 +51,9 @@ def read_env(container: Container, volume_name: str, volume_path: str | None = N
     there once our volume is.
     """
     env = container.get("env") or ()
+    if _NOTABLE.isdisjoint([entry.get("name") for entry in env]):
+        return _NOTHING  # most containers
     notable = [index for index, entry in enumerate(env) if entry.get("name") in _NOTABLE]
-    if not notable:
-        return _NOTHING
     folders = _folders_of_ours(container, volume_name)
     # Where each of the last names stands first: a pod may carry thousands of entries, and each is looked at once.
     firsts = {name: _first_index(env, notable, name) for name in _LAST}

@@ -163,5 +163,7 @@ def taken_mount(container: Container, volume_path: str, volume_name: str) -> Map
 
 def _is_within(mount_path: object, folder: str) -> bool:
     """Whether a mount stands at the folder or in it; no runtime can make a mount point in a read-only one."""
-    path = "/" + posixpath.normpath(f"/{mount_path}").lstrip("/")
+    path = str(mount_path)
+    if not path.startswith("/") or "//" in path or "/." in path or path.endswith("/"):
+        path = "/" + posixpath.normpath(f"/{path}").lstrip("/")
     return path == folder or path.startswith(f"{folder}/")

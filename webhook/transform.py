@@ -36,6 +36,8 @@ def transform(pod: Pod, injection: Injection, settings: Settings) -> list[Operat
     """
     operations: list[Operation] = []
     name = _session_name(pod, injection, settings)
+    token = settings.volume_name if injection.for_application else None
+    is_ours = partial(is_our_volume, token=token)
     authors = restored_pod(pod, injection.secrets)
     secrets = wanted_secrets(injection.secrets, pod, injection.skip_containers)
     for which, index, container in application_containers(pod):
@@ -46,7 +48,8 @@ def transform(pod: Pod, injection: Injection, settings: Settings) -> list[Operat
             operations += put_container(path, container, containers(authors, which)[index], wanted)
             env += put_first_variables(path, container, wanted, env)
         operations += env
-        operations += _put_mounts(path, container, wanted, injection, settings, skipped=skipped)
+        mounts = _mounts(wanted, injection, settings, skipped=skipped)
+        operations += put_all(f"{path}/volumeMounts", container.get("volumeMounts"), mounts, is_ours)
     init, ordinary = _wanted_containers(injection, settings, name)
     operations += _put_first(pod, "initContainers", init)
     operations += _put_last(pod, "containers", ordinary)
@@ -74,7 +77,9 @@ def _session_name(pod: Pod, injection: Injection, settings: Settings) -> str:
     identity = injection.web_identity
     if identity is None or not identity.session_name_drawn:
         return identity.session_name if identity else ""
-    # Without our mount nothing in a container is an earlier review's: most pods are looked at no closer.
+    # Without our volume nothing in a pod is an earlier review's: most pods are looked at no closer.
+    if not any(volume.get("name") == settings.volume_name for volume in pod["spec"].get("volumes") or ()):
+        return identity.session_name
     injected = (each for which in CONTAINER_LISTS for each in containers(pod, which) if is_injected(each))
     for container in itertools.chain((container for _, _, container in application_containers(pod)), injected):
         if _mounts_ours(container, settings):
@@ -113,21 +118,13 @@ def _put_env(
     return put_env(path, container, env, parts.application_env(identity, kept or name))
 
 
-def _put_mounts(
-    path: str,
-    container: Container,
-    wanted: WantedSecrets | None,
-    injection: Injection,
-    settings: Settings,
-    *,
-    skipped: bool,
-) -> list[Operation]:
+def _mounts(
+    wanted: WantedSecrets | None, injection: Injection, settings: Settings, *, skipped: bool
+) -> list[dict[str, Any]]:
     mounts = list(wanted.mounts) if wanted else []
     if injection.web_identity and injection.for_application and not skipped:
         mounts.insert(0, parts.application_mount(injection.web_identity, settings))
-
-    token = settings.volume_name if injection.for_application else None
-    return put_all(f"{path}/volumeMounts", container.get("volumeMounts"), mounts, partial(is_our_volume, token=token))
+    return mounts
 
 
 def _put_volumes(pod: Pod, injection: Injection, settings: Settings) -> list[Operation]:

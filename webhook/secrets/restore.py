@@ -37,8 +37,9 @@ def is_our_volume(name: object, token: str | None = None) -> bool:
 
 def may_refer(pod: Pod) -> bool:
     """Whether a variable may be a reference, or was one before an earlier review. Most have no colon."""
+    spec = pod["spec"]
     for which in CONTAINER_LISTS:
-        for container in containers(pod, which):
+        for container in spec.get(which) or ():
             for entry in container.get("env") or ():
                 value = entry.get("value")
                 if value and ":" in value and any(marker in value for marker in secrets.MARKERS):
