@@ -8,6 +8,8 @@ import pytest
 
 from contract import annotations, server
 from tests.chart.charts import CASES, LABEL, ChartCase, case, of_kind, template
+from webhook.secrets.asked import may_ask
+from webhook.settings import parse_settings
 
 # The expression that Autopilot writes into admission configurations by itself.
 AUTOPILOT = [
@@ -23,6 +25,7 @@ AUTOPILOT = [
     "gke-managed-networking-dra-driver",
     "gke-managed-pod-snapshots",
 ]
+SETTINGS = parse_settings({}, {})[0]
 # By which an entry names its pods.
 NAMES_PODS = {"name", "rules", "objectSelector", "namespaceSelector", "matchConditions"}
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
@@ -245,3 +248,30 @@ def test_long_names_fit() -> None:
     rendered = template({"fullnameOverride": "a" * 46})
 
     assert max(len(m["metadata"]["name"]) for m in of_kind(rendered, "CronJob")) == 52
+
+
+@pytest.mark.parametrize("present", [None, {}, {"other": "x"}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {annotations.SECRETS: "true"},
+        {annotations.SECRETS: "arns"},
+        {annotations.SECRETS: "yes"},
+        {annotations.PIGGY_SECRET_NAME: "prod/db"},
+        {annotations.PIGGY_PARAMETER_PATH: "/prod"},
+        {annotations.PIGGY_ADDRESS: "https://x", annotations.SECRETS: "false"},
+        {annotations.PIGGY_STANDALONE: "true"},
+    ],
+)
+def test_no_pod_that_asks_is_left_out(present: dict[str, str] | None, asked: dict[str, str]) -> None:
+    """Where the webhook would look at a pod without label, the API server's condition holds. CEL reads as Python."""
+    (question,) = conditions(entries_of(case("defaults"))[1])
+    pod = {"metadata": {} if present is None and not asked else {"annotations": {**(present or {}), **asked}}}
+    python = question.replace("&&", "and").replace("||", "or").replace("has(object.metadata.annotations)", "found")
+    found = pod["metadata"].get("annotations")
+
+    is_sent = bool(eval(python.replace("object.metadata.annotations", "found"), {"found": found}))
+
+    assert is_sent is bool(asked)
+    assert may_ask(pod, SETTINGS) is bool(asked)
