@@ -54,6 +54,7 @@ GIVEN_TO_BROKER_BY_CHART = frozenset(
 # would repeat what may be secret.
 _PATTERNS = {
     values.audience: values.AUDIENCE.pattern,
+    values.origin: values.ORIGIN.pattern,
     values.quantity: values.QUANTITY.pattern,
     values.quantity_or_none: f"(none|{values.QUANTITY.pattern})?",
     values.region: values.REGION.pattern,
@@ -72,6 +73,11 @@ _PATTERNS = {
 _FORMS: dict[Any, dict[str, Any]] = {
     log_level: {"enum": list(LOG_LEVELS)},
     boolean: {"type": "boolean"},
+    values.rotation_interval: {
+        "type": "integer",
+        "minimum": values.ROTATION_INTERVAL_MIN,
+        "maximum": values.ROTATION_INTERVAL_MAX,
+    },
     values.token_expiration: {
         "type": "integer",
         "minimum": values.TOKEN_EXPIRATION_MIN,

@@ -1,12 +1,15 @@
 """The webhook configuration: which pods it names, and who owns which of its fields."""
 
 import base64
+import re
 from typing import Any
 
 import pytest
 
 from contract import annotations, server
 from tests.chart.charts import CASES, LABEL, ChartCase, case, of_component, of_kind, template
+from webhook.secrets.asked import may_ask
+from webhook.settings import parse_settings
 
 # The expression that Autopilot writes into admission configurations by itself.
 AUTOPILOT = [
@@ -22,14 +25,26 @@ AUTOPILOT = [
     "gke-managed-networking-dra-driver",
     "gke-managed-pod-snapshots",
 ]
+SETTINGS = parse_settings({}, {})[0]
+# By which an entry names its pods.
+NAMES_PODS = {"name", "rules", "objectSelector", "namespaceSelector", "matchConditions"}
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
-def webhook_of(one: ChartCase) -> dict[str, Any]:
-    """The only entry."""
+def entries_of(one: ChartCase) -> list[dict[str, Any]]:
+    """Every entry."""
     (configuration,) = of_kind(one.expected, "MutatingWebhookConfiguration")
-    (webhook,) = configuration["webhooks"]
-    return dict(webhook)
+    return list(configuration["webhooks"])
+
+
+def webhook_of(one: ChartCase) -> dict[str, Any]:
+    """The first entry: labelled pods."""
+    return dict(entries_of(one)[0])
+
+
+def conditions(entry: dict[str, Any]) -> list[str]:
+    """What the API server looks at itself, without its line breaks."""
+    return [" ".join(each["expression"].split()) for each in entry.get("matchConditions") or ()]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -53,10 +68,82 @@ def test_rules_name_pods_alone(case: ChartCase) -> None:
 
 
 def test_the_defaults_fail_closed_and_soon() -> None:
-    """By default a labelled pod is refused when nobody answers, after 5 s."""
-    webhook = webhook_of(case("defaults"))
+    """By default a pod is refused when nobody answers, after 10 s: registries may be asked for 5."""
+    for entry in entries_of(case("defaults")):
+        assert (entry["failurePolicy"], entry["timeoutSeconds"]) == ("Fail", 10)
 
-    assert (webhook["failurePolicy"], webhook["timeoutSeconds"]) == ("Fail", 5)
+
+@pytest.mark.parametrize(
+    ("webhook", "seconds"),
+    [
+        ({"settings": {"entrypoint-lookup": False}}, 5),
+        ({"settings": {"entrypoint-lookup": True}}, 10),
+        ({"settings": {"entrypoint-timeout": 8}}, 13),
+        ({"timeoutSeconds": 3}, 3),
+        ({"timeoutSeconds": 7, "settings": {"entrypoint-lookup": False}}, 7),
+    ],
+)
+def test_the_look_up_of_an_entrypoint_fits_into_the_wait(webhook: dict[str, Any], seconds: int) -> None:
+    """What the operator says holds; else it is as long as what the webhook may be waiting for."""
+    (configuration,) = of_kind(template({"webhook": webhook}), "MutatingWebhookConfiguration")
+
+    assert {entry["timeoutSeconds"] for entry in configuration["webhooks"]} == {seconds}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_entry_is_called_alike(case: ChartCase) -> None:
+    """One server, one policy, one time limit, one CA: they differ in which pods they name."""
+    first, *others = [{key: each for key, each in entry.items() if key not in NAMES_PODS} for entry in entries_of(case)]
+
+    assert all(other == first for other in others)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_pod_is_sent_by_one_entry(case: ChartCase) -> None:
+    """The label's entry sees labelled pods; of the others the second sees those that ask, the third the rest."""
+    first, *others = entries_of(case)
+    own = first["namespaceSelector"]["matchExpressions"]
+
+    for entry in others:
+        assert entry["rules"] == first["rules"][:1]
+        assert entry["objectSelector"]["matchExpressions"][0] == {"key": LABEL, "operator": "DoesNotExist"}
+        assert entry["objectSelector"]["matchExpressions"][1:] == first["objectSelector"]["matchExpressions"][1:]
+        assert entry["namespaceSelector"]["matchExpressions"][: len(own)] == own
+    asked = [conditions(entry) for entry in others]
+    if len(asked) > 1:
+        ((question,), (rest,)) = asked
+        assert "".join(rest.split()) == "".join(f"!({question})".split())
+
+
+def test_pods_that_ask_are_sent() -> None:
+    """Those whose annotations the webhook's own question takes for one; secrets: "false" and empty sources are none."""
+    entry = entries_of(case("defaults"))[1]
+    (question,) = conditions(entry)
+
+    assert entry["name"] == "secrets.admission.token-injector.io"
+    assert set(re.findall(r"'([a-z0-9.-]+/[a-z-]+)'", question)) == {
+        annotations.SECRETS,
+        annotations.PIGGY_SECRET_NAME,
+        annotations.PIGGY_PARAMETER_PATH,
+        annotations.PIGGY_ADDRESS,
+        annotations.PIGGY_STANDALONE,
+    }
+
+
+def test_namespaces_that_rely_on_the_webhooks_environment() -> None:
+    """The operator names them; every pod of theirs is sent, by an entry of its own."""
+    third = entries_of(case("everything"))[2]
+
+    assert third["name"] == "piggy-defaults.admission.token-injector.io"
+    assert third["namespaceSelector"]["matchExpressions"][-1] == {"key": "piggy", "operator": "Exists"}
+    assert len(entries_of(case("defaults"))) == 2
+
+
+def test_an_old_api_server_gets_the_label_alone() -> None:
+    """Below 1.28 it would drop matchConditions and send every pod; and who wants no secrets gets none."""
+    assert len(entries_of(case("oldest-kubernetes"))) == 1
+    (configuration,) = of_kind(template({"secrets": {"enabled": False}}), "MutatingWebhookConfiguration")
+    assert [entry["name"] for entry in configuration["webhooks"]] == ["pods.admission.token-injector.io"]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -161,3 +248,30 @@ def test_long_names_fit() -> None:
     rendered = template({"fullnameOverride": "a" * 46})
 
     assert max(len(m["metadata"]["name"]) for m in of_kind(rendered, "CronJob")) == 52
+
+
+@pytest.mark.parametrize("present", [None, {}, {"other": "x"}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {annotations.SECRETS: "true"},
+        {annotations.SECRETS: "arns"},
+        {annotations.SECRETS: "yes"},
+        {annotations.PIGGY_SECRET_NAME: "prod/db"},
+        {annotations.PIGGY_PARAMETER_PATH: "/prod"},
+        {annotations.PIGGY_ADDRESS: "https://x", annotations.SECRETS: "false"},
+        {annotations.PIGGY_STANDALONE: "true"},
+    ],
+)
+def test_no_pod_that_asks_is_left_out(present: dict[str, str] | None, asked: dict[str, str]) -> None:
+    """Where the webhook would look at a pod without label, the API server's condition holds. CEL reads as Python."""
+    (question,) = conditions(entries_of(case("defaults"))[1])
+    pod = {"metadata": {} if present is None and not asked else {"annotations": {**(present or {}), **asked}}}
+    python = question.replace("&&", "and").replace("||", "or").replace("has(object.metadata.annotations)", "found")
+    found = pod["metadata"].get("annotations")
+
+    is_sent = bool(eval(python.replace("object.metadata.annotations", "found"), {"found": found}))
+
+    assert is_sent is bool(asked)
+    assert may_ask(pod, SETTINGS) is bool(asked)

@@ -7,6 +7,7 @@ import pytest
 from tests.chart.charts import CASES, ChartCase, case, of_component, of_kind, pod_templates, template
 
 SERVICE_ACCOUNTS = {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "list", "watch"]}
+CONFIG_MAPS = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
 NODES = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}
 
 
@@ -22,13 +23,13 @@ def rules(one: ChartCase, account: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def test_the_webhook_reads_service_accounts_and_nodes() -> None:
-    """Nothing else, and nothing in its own namespace: its certificate is mounted."""
-    assert rules(case("defaults"), "token-injector-webhook") == {"ClusterRole": [SERVICE_ACCOUNTS, NODES]}
+def test_the_webhook_reads_service_accounts_nodes_and_config_maps() -> None:
+    """Nothing else, and nothing in its own namespace: its certificate is mounted. ConfigMaps it reads one by one."""
+    assert rules(case("defaults"), "token-injector-webhook") == {"ClusterRole": [SERVICE_ACCOUNTS, NODES, CONFIG_MAPS]}
 
 
-def test_nodes_can_be_withheld() -> None:
-    """webhook.watchNodes: false takes the second rule away."""
+def test_nodes_and_config_maps_can_be_withheld() -> None:
+    """webhook.watchNodes and secrets.readConfigMaps take a rule away each."""
     assert rules(case("everything"), "aws-webhook") == {"ClusterRole": [SERVICE_ACCOUNTS]}
 
 
@@ -67,7 +68,11 @@ def test_the_webhooks_account_has_no_secret(case: ChartCase) -> None:
     granted = [rule for found in rules(case, webhook).values() for rule in found]
 
     assert granted
-    assert {resource for rule in granted for resource in rule["resources"]} <= {"serviceaccounts", "nodes"}
+    assert {resource for rule in granted for resource in rule["resources"]} <= {
+        "serviceaccounts",
+        "nodes",
+        "configmaps",
+    }
 
 
 @pytest.mark.parametrize("case", CASES)

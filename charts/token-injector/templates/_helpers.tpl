@@ -231,3 +231,82 @@ readinessProbe:
     - port: 53
       protocol: TCP
 {{- end -}}
+
+{{/* What all entries of the webhook configuration have. */}}
+{{- define "token-injector.webhookEntry" -}}
+admissionReviewVersions: [v1]
+clientConfig:
+  {{- if eq .Values.certs.mode "existingSecret" }}
+  caBundle: {{ .Values.certs.existingSecret.caBundle | b64enc }}
+  {{- else if eq .Values.certs.mode "certManager" }}
+  # cert-manager writes caBundle. It is not here, not even empty: who applies a field owns it.
+  {{- else }}
+  # The cert job writes caBundle. It is not here, not even empty: who applies a field owns it.
+  {{- end }}
+  service:
+    name: {{ include "token-injector.named" (list . "service") }}
+    namespace: {{ .Release.Namespace | toYaml }}
+    path: /pods
+    port: 443
+matchPolicy: Equivalent
+failurePolicy: {{ .Values.webhook.failurePolicy }}
+timeoutSeconds: {{ include "token-injector.timeoutSeconds" . }}
+sideEffects: None
+# A webhook after ours may add containers, which need the same; mutating twice is mutating once.
+reinvocationPolicy: IfNeeded
+{{- end -}}
+
+{{/* The look-up of an image's entrypoint takes webhook.settings.entrypoint-timeout at most; the rest of a review, little. */}}
+{{- define "token-injector.timeoutSeconds" -}}
+{{- $settings := .Values.webhook.settings | default dict -}}
+{{- $off := and (hasKey $settings "entrypoint-lookup") (eq (toString (index $settings "entrypoint-lookup")) "false") -}}
+{{- .Values.webhook.timeoutSeconds | default (ternary 5 (add 5 (index $settings "entrypoint-timeout" | default 5 | int)) $off) -}}
+{{- end -}}
+
+{{- define "token-injector.podsCreated" -}}
+- apiGroups: [""]
+  apiVersions: [v1]
+  operations: [CREATE]
+  resources: [pods]
+  scope: Namespaced
+{{- end -}}
+
+{{/* Which namespaces are sent: matchExpressions. */}}
+{{- define "token-injector.namespaceExpressions" -}}
+{{- with .Values.selectors.managedNamespaces }}
+# An expression of its own, in this order: it is the one that GKE Autopilot writes.
+- key: kubernetes.io/metadata.name
+  operator: NotIn
+  values:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
+- key: kubernetes.io/metadata.name
+  operator: NotIn
+  values:
+    {{- prepend (.Values.selectors.excludedNamespaces | default list) .Release.Namespace | uniq | toYaml | nindent 4 }}
+{{- with .Values.selectors.namespaceExpressions }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Pods that the first entry does not see. */}}
+{{- define "token-injector.withoutLabel" -}}
+- key: admission.token-injector/enabled
+  operator: DoesNotExist
+{{- with .Values.selectors.objectExpressions }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* CEL, in one line: what webhook/secrets/asked.py takes for a question of the pod's. */}}
+{{- define "token-injector.asksForSecrets" -}}
+{{- $sources := list "aws-secret-name" "aws-ssm-parameter-path" "piggy-address" "standalone" -}}
+{{- $all := "object.metadata.annotations" -}}
+{{- $ours := "'admission.token-injector/secrets'" -}}
+{{- $asks := list (printf "(%s in %s && %s[%s] != 'false')" $ours $all $all $ours) -}}
+{{- range $sources -}}
+{{- $key := printf "'piggysec.com/%s'" . -}}
+{{- $asks = append $asks (printf "(%s in %s && %s[%s] != '')" $key $all $all $key) -}}
+{{- end -}}
+{{- printf "has(%s) && (%s)" $all (join " || " $asks) -}}
+{{- end -}}
