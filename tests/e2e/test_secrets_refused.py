@@ -96,8 +96,8 @@ def test_what_may_stay_stays_and_the_others_are_set(name: str, place: str) -> No
 @pytest.mark.parametrize(
     ("variable", "words"),
     [
-        ("sm://shop/db#a#b", ("FOO", "sm://")),
-        ("${sm://shop/db#user|shout}", ("FOO", "shout", "urlencode")),
+        ("sm://shop/db#a#b", ("variable FOO", "character 15", "expected ?, # and |")),
+        ("${sm://shop/db#user|shout}", ("variable FOO", "character 21", "urlencode")),
     ],
 )
 def test_a_malformed_reference_denies_the_pod(

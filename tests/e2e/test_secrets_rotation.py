@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -83,13 +84,19 @@ def test_a_signal_tells_the_application(place: str) -> None:
 def test_a_restart_brings_a_process_with_the_new_value(place: str) -> None:
     """Once; the container's last state says why it ended."""
     until("the restart", lambda: restarts(place, "restart"), seconds=PATIENCE)
-    (line,) = told(place, "restart")
+    (status,) = get("pod", "restart", place)["status"]["containerStatuses"]
+    ended = status["lastState"]["terminated"]
+    over = datetime.fromisoformat(ended["finishedAt"]).timestamp()
+    line = until(
+        "the new process's line",
+        lambda: next((line for line in told(place, "restart") if line["at"] > over), None),
+        seconds=PATIENCE,
+    )
 
     assert line["variables"] == {"PASSWORD": fingerprint(NEW)}
     assert line["files"] == {FILE: fingerprint(NEW)}
-    (status,) = get("pod", "restart", place)["status"]["containerStatuses"]
     assert status["restartCount"] == 1
-    assert status["lastState"]["terminated"]["exitCode"] == EXEC_ROTATED
+    assert ended["exitCode"] == EXEC_ROTATED
     before = kubectl("logs", "-n", place, "restart", "-c", "app", "--previous")
     assert fingerprint(OLD) in before
     assert fingerprint(f"sm://{secret('restart')}") not in before
