@@ -167,7 +167,8 @@ class Cloud:
         pod = {"name": f"pod-{number}", "uid": f"{NAMESPACE}/pod-{number}-uid"}
         account = self._account(number)
         private = {"namespace": NAMESPACE, "serviceaccount": {"name": account}, "pod": pod}
-        return self._cluster.token(NAMESPACE, account, audiences=[BROKER_AUDIENCE], **{"kubernetes.io": private})
+        claims: dict[str, Any] = {"kubernetes.io": private}
+        return self._cluster.token(NAMESPACE, account, audiences=[BROKER_AUDIENCE], **claims)
 
 
 def _subject(number: int) -> str:

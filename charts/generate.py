@@ -115,7 +115,7 @@ def _form(parse: Any) -> dict[str, Any]:
     func = parse.func if isinstance(parse, partial) else parse
     if func is optional:
         inner = _form(bounds["parse"])
-        return {**inner, "pattern": f"^$|{inner['pattern']}"}
+        return {**inner, "pattern": f"^$|{inner['pattern']}"} if "pattern" in inner else inner
     returned = get_type_hints(func).get("return")
     if returned is int:
         names = {"least": "minimum", "most": "maximum"}

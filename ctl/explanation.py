@@ -12,38 +12,15 @@ from contract import annotations as keys
 from contract import pod as names
 from contract.environ import AWS_ROLE_ARN
 from contract.secrets import SECRETS_CONTAINER
+from ctl.reads import Read, reads_of, sources_of
 from ctl.render import Rendering
 from policy.permission import ANYTHING, permission_policy
 from secretenv.plan import ContainerPlan, Delivery, Plan
-from secretenv.references import (
-    Item,
-    Key,
-    Parameter,
-    ParameterPath,
-    Pointer,
-    Reference,
-    Secret,
-    Source,
-    Template,
-    canonical,
-    parse,
-)
+from secretenv.references import Source
 from webhook import parts
 from webhook import pod as pods
 from webhook.decision import Injection, SecretsInjection, Skip
 from webhook.settings import Settings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """A reference, and what is read for it."""
-
-    reference: str
-    store: str
-    region: str
-    name: str
-    takes: str
-    """What is taken of it: a key, a pointer, all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +103,7 @@ def _secrets(one: Rendering, decision: Injection, delivered: SecretsInjection, s
     plan, role = delivered.plan, _role(decision, delivered)
     region = delivered.region or ""
     containers = tuple(_facts(each, one, delivered, settings) for each in plan.containers)
-    files = tuple(Target(name=each.name, reads=_reads(each.text, plan, region)) for each in plan.files)
-    sources = [source for template in _templates(plan) for source in _sources(template)]
+    files = tuple(Target(name=each.name, reads=reads_of(each.text, plan, region)) for each in plan.files)
     return {
         "reader": _reader(plan, delivered, role),
         "role": role,
@@ -137,14 +113,14 @@ def _secrets(one: Rendering, decision: Injection, delivered: SecretsInjection, s
         "containers": containers,
         "files_path": delivered.files_path,
         "files": files,
-        "permissions": _permissions(sources, role, region, rotates=plan.rotation != "none"),
+        "permissions": _permissions(list(sources_of(plan)), role, region, rotates=plan.rotation != "none"),
     }
 
 
 def _facts(plan: ContainerPlan, one: Rendering, delivered: SecretsInjection, settings: Settings) -> ContainerFacts:
     made = next(each for each in delivered.containers if each.name == plan.name)
     reads = [
-        Target(name=each.name, reads=_reads(each.text, delivered.plan, delivered.region or ""))
+        Target(name=each.name, reads=reads_of(each.text, delivered.plan, delivered.region or ""))
         for each in plan.variables
     ]
     return ContainerFacts(
@@ -254,72 +230,6 @@ _SKIPPED: Mapping[str, str] = {
     "no_reference": "nothing in it refers to a secret",
     "no_role": f"its service account has no annotation {keys.ROLE_ARN}, and nothing in it refers to a secret",
 }
-
-
-def _templates(plan: Plan) -> Iterator[Template]:
-    texts = [each.text for container in plan.containers for each in container.variables]
-    for text in (*texts, *(each.text for each in plan.files)):
-        template = parse(text, plan.syntax)
-        if template:
-            yield template
-
-
-def _sources(template: Template) -> Iterator[Source]:
-    return (reference.source for reference in template.references)
-
-
-def _reads(text: str, plan: Plan, region: str) -> tuple[Read, ...]:
-    template = parse(text, plan.syntax)
-    return tuple(_read(reference, region) for reference in template.references) if template else ()
-
-
-def _read(reference: Reference, region: str) -> Read:
-    store, name = _named(reference.source)
-    return Read(
-        reference=canonical(reference),
-        store=store,
-        region=_region_of(name) or region,
-        name=name,
-        takes=_takes(reference),
-    )
-
-
-def _named(source: Source) -> tuple[str, str]:
-    match source:
-        case Secret(name):
-            return "Secrets Manager", name
-        case Parameter(name):
-            return "Parameter Store", name
-        case ParameterPath(path):
-            return "Parameter Store", f"{path.rstrip('/')}/*"
-        case Item(table):
-            return "DynamoDB", table
-
-
-def _region_of(name: str) -> str:
-    """That of an ARN."""
-    return name.split(":", 4)[3] if name.startswith("arn:") else ""
-
-
-def _takes(reference: Reference) -> str:
-    match reference.source:
-        case Secret(_, stage, version) if stage or version:
-            which = f" of the {'stage' if stage else 'version'} {stage or version}"
-        case Parameter(_, version) if version:
-            which = f" of version {version}"
-        case Item(_, key, _, attribute):
-            which = f" of the attribute {attribute} of {key}"
-        case _:
-            which = ""
-    match reference.select:
-        case Key(name):
-            what = f"the key {name}"
-        case Pointer(text):
-            what = f"the value at {text}"
-        case None:
-            what = "all"
-    filtered = f", then {', '.join(reference.filters)}" if reference.filters else ""
-    return f"{what}{which}{filtered}"
 
 
 def _permissions(sources: list[Source], role: str, region: str, *, rotates: bool) -> Mapping[str, Any] | None:

@@ -9,20 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract import annotations as keys
-from contract.environ import AWS_ROLE_ARN
 from ctl.errors import UsageError
 from ctl.manifest import Document
 from ctl.piggy_leftovers import without_leftovers
+from ctl.piggy_told import reader_differences, source_differences, text_differences
 from ctl.piggy_words import PREFIX, Difference, annotation_differences, kept_source, our_annotations, reference
 from ctl.workload import KubernetesObject
 from secretenv.piggy import PiggyConfig, PiggyError, read
 from secretenv.piggy_table import BY_KEY
-from secretenv.references import PiggySource, ReferenceError, Syntax, parse  # noqa: A004 - the field's word
+from secretenv.references import PiggySource, ReferenceError  # noqa: A004 - the field's word
 from webhook import pod as pods
 from webhook.secrets.piggy import is_annotated
 from webhook.shape import shape_problem
-
-_OURS = Syntax(ours=True, arns=False, piggy=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +59,7 @@ def read_pod(
     except PiggyError as exc:
         found.append(Difference("", f"{exc}: correct it", blocks=True))
     else:
-        found += _source_differences(config, annotations, environ, is_namespaced=is_namespaced)
+        found += source_differences(config, annotations, environ, is_namespaced=is_namespaced)
     return PiggyPod(
         document=index,
         subject=subject,
@@ -90,7 +88,11 @@ def in_our_words(
     source, pod = one.source, one.pod
     if source is None:
         return pod, one.found
-    differences = [*one.found, *_reader_differences(one), *annotation_differences(pods.annotations(pod), one.config)]
+    differences = [
+        *one.found,
+        *reader_differences(pod, one.config, one.subject.namespace),
+        *annotation_differences(pods.annotations(pod), one.config),
+    ]
     spec = dict(pod["spec"])
     count = 0
     for which in pods.CONTAINER_LISTS:
@@ -119,55 +121,6 @@ def _mentions_piggy(pod: Any) -> bool:
         for container in _containers(pod)
         for entry in container.get("env") or ()
     ) or bool(without_leftovers(pod).taken)
-
-
-def _source_differences(
-    config: PiggyConfig, annotations: Mapping[str, str], environ: Mapping[str, str], *, is_namespaced: bool
-) -> Iterator[Difference]:
-    """About the source, and what its reader says of the annotations."""
-    if config.source is None:
-        yield Difference(
-            "",
-            "nothing names a secret or a path, so that piggy leaves it alone, and it stays: where variables of "
-            "piggy's webhook do, give them with --piggy-env",
-        )
-        return
-    yield from (Difference("", warning) for warning in config.warnings if "is not valid and ignored" in warning)
-    written = annotations.get(keys.PIGGY_SECRET_NAME, environ.get(str(BY_KEY[keys.PIGGY_SECRET_NAME].environ), ""))
-    if config.source.secret_name and not written and not is_namespaced:
-        yield Difference(
-            "",
-            f"the secret's name is made of the namespace, which the manifest does not say: give it with -n, or "
-            f"write {keys.PIGGY_SECRET_NAME}",
-            blocks=True,
-        )
-
-
-def _reader_differences(one: PiggyPod) -> Iterator[Difference]:
-    config, account = one.config, f"{one.subject.namespace}/{pods.service_account_name(one.pod)}"
-    role = f"service account {account} has to name its role with {keys.ROLE_ARN}"
-    if config.standalone:
-        place = f"annotation {keys.PIGGY_STANDALONE}"
-        if any(entry.get("name") == AWS_ROLE_ARN for each in _containers(one.pod) for entry in each.get("env") or ()):
-            yield Difference(
-                place,
-                f"the container's own {AWS_ROLE_ARN} reads only if service account {account} names no role of "
-                f"its own ({keys.ROLE_ARN}); look that it does not, or that its role may read",
-            )
-        else:
-            yield Difference(place, f"the injected container reads with the pod's role: {role}, unless it does so")
-    elif not config.address:
-        yield Difference(
-            "",
-            f"it has neither an address nor standalone, so that piggy asks nobody and the pod fails; here the "
-            f"injected container reads with the pod's role: {role}, unless it does so",
-        )
-    if config.region and keys.ENABLED_LABEL in pods.labels(one.pod):
-        yield Difference(
-            f"annotation {keys.PIGGY_REGION}",
-            f"the pod has the label {keys.ENABLED_LABEL}, so that {keys.REGION} is the application's region too, where "
-            "it sets none: write ARNs into the references if that must differ",
-        )
 
 
 def _annotations(one: PiggyPod, *, left: Sequence[str], refers: bool) -> tuple[dict[str, str], list[Difference]]:
@@ -211,23 +164,9 @@ def _container(
             except ReferenceError as exc:
                 differences.append(Difference(place, f"it is no reference: {exc}", blocks=True))
         elif isinstance(text, str):
-            differences += [Difference(place, said) for said in _text_differences(text, is_ours=is_ours)]
+            differences += [Difference(place, said) for said in text_differences(text, is_ours=is_ours)]
         env.append(entry if written is text else {**entry, "value": written})
     return ({**container, "env": env} if count else container), count, differences
-
-
-def _text_differences(text: str, *, is_ours: bool) -> Iterator[str]:
-    """About a text that is no reference of piggy's."""
-    if text.upper().startswith(PREFIX.upper()):
-        yield "it begins with piggy: in capitals: piggy refuses to start the application, here it is a text"
-        return
-    try:
-        template = None if is_ours else parse(text, _OURS)
-    except ReferenceError:
-        yield "it looks like a reference of ours, and is none: write it otherwise, $${ for ${"
-    else:
-        if template and template.references:
-            yield "it is a text with piggy, and a reference here: write it otherwise, $${ for ${"
 
 
 def _is_ours(pod: Mapping[str, Any]) -> bool:

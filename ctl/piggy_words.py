@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from contract import annotations as keys
 from secretenv.piggy import PiggyConfig
-from secretenv.piggy_table import BY_KEY
 from secretenv.references import PiggySource, Syntax, canonical, parse
 from webhook import values
 from webhook.flags import SERVER_SETTINGS
@@ -75,20 +74,17 @@ def kept_source(source: PiggySource) -> dict[str, str]:
 
 
 def annotation_differences(annotations: Mapping[str, str], config: PiggyConfig) -> Iterator[Difference]:
-    """What becomes of annotations that have no word of ours."""
+    """What becomes of annotations that do something with piggy, and have no word of ours.
+
+    Of those that do nothing here the reader of piggy's words tells.
+    """
     for key in annotations:
-        if not key.startswith(keys.PIGGY_PREFIX) or key == keys.PIGGY_UID:
-            continue
         place = f"annotation {key}"
-        if key not in BY_KEY:
-            yield Difference(place, "it is none of piggy's and stays: look what it was meant for")
-        elif key == keys.PIGGY_MEMORY_LIMIT:
+        if key == keys.PIGGY_MEMORY_LIMIT:
             if _is_small(annotations[key]):
                 yield Difference(place, _SMALL)
         elif text := _GONE.get(key):
             yield Difference(place, f"{text}; it is taken out")
-        elif not BY_KEY[key].read:
-            yield Difference(place, f"it does nothing here and is taken out: {_lower(BY_KEY[key].effect)}")
     if config.standalone and keys.PIGGY_SECRET_VERSION in annotations:
         yield Difference(
             f"annotation {keys.PIGGY_SECRET_VERSION}",
@@ -119,14 +115,9 @@ _GONE: Mapping[str, str] = {
     keys.PIGGY_IMAGE_PULL_SECRET_NAMESPACE: "see image-pull-secret",
     keys.PIGGY_DEBUG: "the injected container's log says what it does, never a value",
     keys.PIGGY_ENFORCE_INTEGRITY: "nothing is asked of the application's container, whose command piggy has to check",
-    keys.PIGGY_ENFORCE_SERVICE_ACCOUNT: "piggy reads it from its webhook's variable alone, and so does the broker",
 }
 
 
 def _is_small(memory_limit: str) -> bool:
     """Whether the injected container could not work with it."""
     return bool(memory_limit) and values.amount(memory_limit) < values.amount(_MEMORY)
-
-
-def _lower(effect: str) -> str:
-    return (effect.removeprefix("Nothing: ").removeprefix("Nothing at admission: ")).rstrip(".")

@@ -8,19 +8,22 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from contract.annotations import ANNOTATIONS
 from ctl.piggy_values import DIFFERENT, SAME
+from secretenv.broker import flags
 from secretenv.piggy import PIGGY_ANNOTATIONS
+from serving.flags import Setting
 from webhook.flags import GLOBAL_SETTINGS, SERVER_SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 GOLDEN = ROOT / "tests/webhook/golden/native-sidecar"
 RESULTS = DOCS / "results"
+BROKER_METRICS = ROOT / "secretenv/broker/metrics.py"
 METRICS = (ROOT / "serving/metrics.py", ROOT / "webhook/metrics.py")
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -55,7 +58,15 @@ def piggy_values() -> str:
 
 def setting_tables() -> str:
     """What operators set, from webhook/flags.py."""
-    groups = {"logging (before `server`)": GLOBAL_SETTINGS, **SERVER_SETTINGS}
+    return _setting_tables({"logging (before `server`)": GLOBAL_SETTINGS, **SERVER_SETTINGS})
+
+
+def broker_setting_tables() -> str:
+    """What the broker's operators set, from secretenv/broker/flags.py."""
+    return _setting_tables({"logging (before `broker`)": flags.GLOBAL_SETTINGS, **flags.BROKER_SETTINGS})
+
+
+def _setting_tables(groups: Mapping[str, Sequence[Setting]]) -> str:
     parts = []
     for title, settings in groups.items():
         lines = [
@@ -84,17 +95,26 @@ def pod_after() -> str:
 
 
 def metric_table() -> str:
-    """What Prometheus finds, from serving/metrics.py and webhook/metrics.py."""
+    """What Prometheus finds of the webhook, from serving/metrics.py and webhook/metrics.py."""
+    return _metric_table(METRICS)
+
+
+def broker_metric_table() -> str:
+    """What Prometheus finds of the broker alone, from secretenv/broker/metrics.py."""
+    return _metric_table((BROKER_METRICS,))
+
+
+def _metric_table(paths: Sequence[Path]) -> str:
     lines = ["| metric | type | labels | what it says |", "|---|---|---|---|"]
-    for name, kind, labels, about in sorted(metrics()):
+    for name, kind, labels, about in sorted(metrics(paths)):
         shown = ", ".join(f"`{label}`" for label in labels)
         lines.append(f"| `{name}` | {kind} | {shown} | {_cell(about)} |")
     return "\n".join(lines) + "\n"
 
 
-def metrics() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+def metrics(paths: Sequence[Path] = (*METRICS, BROKER_METRICS)) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     """Name, type, labels and help of every metric. Read, not run: prometheus_client makes files when it is run."""
-    for node in (node for path in METRICS for node in ast.walk(ast.parse(path.read_text()))):
+    for node in (node for path in paths for node in ast.walk(ast.parse(path.read_text()))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _METRIC_TYPES:
             name, about, *more = (ast.literal_eval(argument) for argument in node.args)
             yield name + ("_total" if node.func.id == "Counter" else ""), node.func.id.lower(), (more or [()])[0], about
@@ -147,6 +167,8 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "pod-before": pod_before,
     "pod-after": pod_after,
     "metrics": metric_table,
+    "broker-settings": broker_setting_tables,
+    "broker-metrics": broker_metric_table,
     "faults": fault_table,
     "node": node_table,
 }

@@ -82,8 +82,9 @@ def application_env(identity: WebIdentity, session_name: str) -> list[dict[str, 
 
 def native_sidecar(injection: Injection, settings: Settings, session_name: str) -> dict[str, Any]:
     """One init container that never ends; its postStart hook holds back the others until all is in its place."""
-    name = pod.UPDATE_CONTAINER if injection.google else secrets.SECRETS_CONTAINER
-    awaited = [token_path(injection.google)] if injection.google else []
+    google = injection.google
+    name = pod.UPDATE_CONTAINER if google else secrets.SECRETS_CONTAINER
+    awaited = [token_path(google)] if google else []
     if injection.secrets:
         awaited.append(f"{_STATE_PATH}/{secrets.READY_FILE}")
     hook = [*_program(settings), pod.AWAIT_COMMAND, *awaited, f"--timeout={settings.token_wait}"]
@@ -115,7 +116,8 @@ def _injected_container(
     name: str, injection: Injection, settings: Settings, session_name: str, *, refresh: bool
 ) -> dict[str, Any]:
     env = _secrets_env(injection, injection.secrets, session_name) if injection.secrets else []
-    env += [{"name": name, "value": value} for name, value in settings.injector_env]
+    if settings.injector_env:
+        env += [{"name": name, "value": value} for name, value in settings.injector_env]
     container = {
         "name": name,
         "image": settings.image,
@@ -175,8 +177,8 @@ def _secrets_env(injection: Injection, delivered: SecretsInjection, session_name
 def _injected_mounts(injection: Injection, settings: Settings) -> list[dict[str, Any]]:
     mounts: list[dict[str, Any]] = []
     identity, delivered = injection.web_identity, injection.secrets
-    if injection.google:
-        mounts.append({"name": settings.volume_name, "mountPath": injection.google.volume_path})
+    if identity and identity.mode == "google":
+        mounts.append({"name": settings.volume_name, "mountPath": identity.volume_path})
     elif identity and delivered and not delivered.own_identity:
         mounts.append(application_mount(identity, settings))
     if delivered is None:

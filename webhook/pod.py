@@ -57,7 +57,7 @@ def application_containers(
     """The author's containers with their place: neither injected ones nor those the author wants skipped."""
     for which in CONTAINER_LISTS:
         for index, container in enumerate(containers(pod, which)):
-            if not is_injected(container) and container["name"] not in skipped:
+            if container["name"] not in INJECTED_CONTAINERS and container["name"] not in skipped:
                 yield which, index, container
 
 

@@ -75,6 +75,10 @@ class Annotations:
         except ValueError as exc:
             raise AnnotationError(f"{place}, annotation {written_key}: {_shown(text)} is not valid: {exc}") from exc
 
+    def has_any(self, prefixes: tuple[str, ...]) -> bool:
+        """Whether either object carries a key that begins so."""
+        return any(key.startswith(prefixes) for key in self._found)
+
     def named(self, prefix: str) -> list[str]:
         """What stands behind a prefix of keys, in the order of the annotations."""
         return [key.removeprefix(prefix) for key in self._found if key.startswith(prefix)]

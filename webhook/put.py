@@ -57,7 +57,9 @@ def put_all(
             surplus.append(index)
         elif element != ours:
             kept.append(replace(f"{path}/{index}", ours))
-    return kept + remove_all(path, surplus) + append(path, present, list(by_name.values()))
+    if surplus:
+        kept += remove_all(path, surplus)
+    return kept + append(path, present, list(by_name.values())) if by_name else kept
 
 
 def _without_authors(ours: Sequence[Entry], author: Mapping[str, Entry]) -> list[Entry]:

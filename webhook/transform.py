@@ -5,6 +5,7 @@ Pure: pod and decision in, JSON Patch out. Verbs say the policy: `put` replaces 
 """
 
 import itertools
+from functools import partial
 from typing import Any
 
 from webhook import parts, session_name
@@ -36,14 +37,15 @@ def transform(pod: Pod, injection: Injection, settings: Settings) -> list[Operat
     operations: list[Operation] = []
     name = _session_name(pod, injection, settings)
     authors = restored_pod(pod, injection.secrets)
-    served = application_containers(pod, injection.skip_containers)
-    secrets = wanted_secrets(injection.secrets, (container["name"] for _, _, container in served))
+    secrets = wanted_secrets(injection.secrets, pod, injection.skip_containers)
     for which, index, container in application_containers(pod):
         path, wanted = f"/spec/{which}/{index}", secrets.get(container["name"])
         skipped = container["name"] in injection.skip_containers
         env = _put_env(path, container, injection, settings, name, skipped=skipped)
-        operations += put_container(path, container, containers(authors, which)[index], wanted)
-        operations += [*env, *put_first_variables(path, container, wanted, env)]
+        if wanted or authors is not pod:
+            operations += put_container(path, container, containers(authors, which)[index], wanted)
+            env += put_first_variables(path, container, wanted, env)
+        operations += env
         operations += _put_mounts(path, container, wanted, injection, settings, skipped=skipped)
     init, ordinary = _wanted_containers(injection, settings, name)
     operations += _put_first(pod, "initContainers", init)
@@ -74,10 +76,12 @@ def _session_name(pod: Pod, injection: Injection, settings: Settings) -> str:
         return identity.session_name if identity else ""
     # Without our mount nothing in a container is an earlier review's: most pods are looked at no closer.
     injected = (each for which in CONTAINER_LISTS for each in containers(pod, which) if is_injected(each))
-    everyone = itertools.chain((container for _, _, container in application_containers(pod)), injected)
-    mounting = (container for container in everyone if _mounts_ours(container, settings))
-    drawn = (_drawn(container, read_env(container, settings.volume_name)) for container in mounting)
-    return next((name for name in drawn if name), identity.session_name)
+    for container in itertools.chain((container for _, _, container in application_containers(pod)), injected):
+        if _mounts_ours(container, settings):
+            drawn = _drawn(container, read_env(container, settings.volume_name))
+            if drawn:
+                return drawn
+    return identity.session_name
 
 
 def _mounts_ours(container: Container, settings: Settings) -> bool:
@@ -122,20 +126,16 @@ def _put_mounts(
     if injection.web_identity and injection.for_application and not skipped:
         mounts.insert(0, parts.application_mount(injection.web_identity, settings))
 
-    def is_ours(name: object) -> bool:
-        return is_our_volume(name) or (injection.for_application and name == settings.volume_name)
-
-    return put_all(f"{path}/volumeMounts", container.get("volumeMounts"), mounts, is_ours)
+    token = settings.volume_name if injection.for_application else None
+    return put_all(f"{path}/volumeMounts", container.get("volumeMounts"), mounts, partial(is_our_volume, token=token))
 
 
 def _put_volumes(pod: Pod, injection: Injection, settings: Settings) -> list[Operation]:
     volumes = [parts.token_volume(injection.web_identity, settings)] if injection.web_identity else []
     volumes += parts.secrets_volumes(injection)
 
-    def is_ours(name: object) -> bool:
-        return is_our_volume(name) or (injection.web_identity is not None and name == settings.volume_name)
-
-    return put_all("/spec/volumes", pod["spec"].get("volumes"), volumes, is_ours)
+    token = settings.volume_name if injection.web_identity else None
+    return put_all("/spec/volumes", pod["spec"].get("volumes"), volumes, partial(is_our_volume, token=token))
 
 
 def _put_first(pod: Pod, which: ContainerList, wanted: dict[str, Any] | None) -> list[Operation]:

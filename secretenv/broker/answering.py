@@ -4,6 +4,7 @@ Who asks (caller), in whose name AWS is asked (identities), what is there (readi
 secret's own list), what is taken of it (select): in this order, for every question.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from secretenv.stores.deadline import Deadline
 _SYNTAX = Syntax(ours=True, arns=False, piggy=None)
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 _LONGEST_ROLE = 2048
+_SESSION_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{2,}")
 SHARED_SESSION = "token-injector-broker"
 
 
@@ -95,6 +97,9 @@ class Answering:
         ):
             if len(text) > longest:
                 raise RefusedError(400, "bad_question", f"{what}: expected at most {longest} characters")
+        # STS's no would be every pod's of this identity for a moment.
+        if session_name and not _SESSION_NAME.fullmatch(session_name):
+            raise RefusedError(400, "bad_question", "session_name: expected 2 or more of A-Z a-z 0-9 _ + = , . @ -")
         identity = own(caller.account, role, token, self._proven(token), session_name)
         return Asked(caller=caller, identity=identity, is_shared=False, region=question.region)
 
@@ -161,9 +166,10 @@ class Answering:
         """What is not asked of AWS at all, and the rest."""
         refused: dict[Source, Refusal] = {}
         for source in sources:
-            region = region_of(source) or asked.region
-            if region is not None and region not in self._policy.regions:
-                message = f"{as_granted(source)}: the broker knows no region {region[:40]!r}: check its name"
+            # Both become part of a host's name: STS is asked in the pod's region, the store in the ARN's.
+            named = [region for region in (region_of(source), asked.region) if region is not None]
+            if unknown := [region for region in named if region not in self._policy.regions]:
+                message = f"{as_granted(source)}: the broker knows no region {unknown[0][:40]!r}: check its name"
                 refused[source] = Refusal(reason="invalid", message=message)
             elif asked.is_shared and not self._is_granted(asked.caller, source):
                 message = (

@@ -18,8 +18,11 @@ from secretenv.stores import Fetched, Refusal
 from secretenv.stores.deadline import Deadline
 from secretenv.stores.single_flight import SingleFlight
 
-# What AWS refuses is not asked again for a moment.
+# What AWS refuses is not asked again for a moment; nor, for longer, what it could not answer and is in memory.
 _REFUSAL_SECONDS = 2.0
+_AWAY_SECONDS = 10.0
+# How long AWS has to answer where all that is asked for is in memory.
+_PATIENCE = 2.0
 # Between two attempts while AWS cannot answer, each of which has botocore's own repetitions in it.
 _PAUSE = 0.25
 
@@ -66,7 +69,7 @@ class Reading:
         keep = max(limits.fresh, limits.stale)
         self._values = Kept[Key, Fetched](lifetime=keep, most_bytes=limits.most_bytes, clock=clock)
         self._versions = Kept[Key, str](lifetime=keep, most_bytes=limits.most_bytes, clock=clock)
-        self._refusals = Kept[Key, Refusal](lifetime=_REFUSAL_SECONDS, most_bytes=limits.most_bytes, clock=clock)
+        self._refusals = Kept[Key, Refusal](lifetime=_AWAY_SECONDS, most_bytes=limits.most_bytes, clock=clock)
         self._flights = SingleFlight[Key, "Fetched | Refusal"]()
         self._version_flights = SingleFlight[Key, "str | Refusal"]()
 
@@ -76,7 +79,9 @@ class Reading:
         """An outcome for each. Raises `RefusedError` where there is no place."""
         keys: dict[Source, Key] = {source: (identity.key, region, source) for source in sources}
         found = {key: outcome for key in keys.values() if (outcome := self._known(key)) is not None}
-        self._counts.served("cache", len(found))
+        stale = [key for key in found if self._values.get(key, within=self._limits.fresh) is None]
+        self._counts.served("cache", len(found) - len(stale))
+        self._counts.served("stale", sum(isinstance(found[key], Fetched) for key in stale))
         if missing := [key for key in keys.values() if key not in found]:
             with self._place():
                 read = partial(self._read, identity, region, deadline)
@@ -97,7 +102,14 @@ class Reading:
         return {source: found.get(key) or _late() for source, key in keys.items()}
 
     def _known(self, key: Key) -> Fetched | Refusal | None:
-        return self._values.get(key, within=self._limits.fresh) or self._refusals.get(key, within=_REFUSAL_SECONDS)
+        if (value := self._values.get(key, within=self._limits.fresh)) is not None:
+            return value
+        refusal = self._refusals.get(key, within=_AWAY_SECONDS)
+        if refusal is not None and refusal.reason == "unavailable":
+            last = self._values.get(key, within=self._limits.stale)
+            if last is not None:
+                return last
+        return self._refusals.get(key, within=_REFUSAL_SECONDS)
 
     def _known_version(self, key: Key) -> str | Refusal | None:
         if (value := self._values.get(key, within=self._limits.fresh)) is not None:
@@ -119,8 +131,9 @@ class Reading:
                 break
             if wanted:
                 self._sleep(_PAUSE)
-        for key in wanted:
-            self._remember_refusal(key, outcomes[key])
+        for key, outcome in outcomes.items():
+            if isinstance(outcome, Refusal):
+                self._refusals.put(key, outcome)
         return outcomes
 
     def _ask(
@@ -130,7 +143,8 @@ class Reading:
         store = self._store(identity, region, deadline)
         if isinstance(store, Refusal):
             return dict.fromkeys(sources, store)
-        return store.fetch(sources, timeout=deadline.left())
+        all_known = all(self._values.get(key, within=self._limits.stale) is not None for key in keys)
+        return store.fetch(sources, timeout=min(deadline.left(), _PATIENCE) if all_known else deadline.left())
 
     def _judged(self, identity: Identity, key: Key, outcome: Fetched | Refusal) -> Fetched | Refusal:
         """What an outcome of AWS means beside what was read before."""
@@ -143,17 +157,14 @@ class Reading:
             last = self._values.get(key, within=self._limits.stale)
             if last is None:
                 return outcome
+            self._refusals.put(key, outcome)
             self._counts.served("stale", 1)
             return last
         self._values.drop(key)
-        self._remember_refusal(key, outcome)
+        self._refusals.put(key, outcome)
         if outcome.reason == "access_denied":
             self._sessions.denied(identity)
         return outcome
-
-    def _remember_refusal(self, key: Key, outcome: Fetched | Refusal) -> None:
-        if isinstance(outcome, Refusal):
-            self._refusals.put(key, outcome)
 
     def _read_versions(
         self, identity: Identity, region: str | None, deadline: Deadline, keys: Collection[Key]

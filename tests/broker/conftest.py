@@ -66,7 +66,7 @@ class Broker:
     grants: Grants = NOBODY
     shared_role: str = ""
     enforces_accounts: bool = False
-    timeout: float = 3.0
+    timeout: float = 30.0
     stale: float = 600.0
     fresh: float = 60.0
     clock: Callable[[], float] = time.monotonic

@@ -27,7 +27,8 @@ class Counted:
 
     def served(self, origin: str, number: int) -> None:
         """So many sources came from there."""
-        self.origins[origin] += number
+        if number:
+            self.origins[origin] += number
 
     def asked(self, api: str, outcome: str) -> None:
         """One request to AWS."""

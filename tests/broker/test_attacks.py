@@ -200,6 +200,7 @@ def test_the_same_account_with_another_identity(world: World, broker: Broker, ow
         {"role_arn": "a" * 2049, "web_identity_token": "x"},
         {"role_arn": "arn:aws:iam::123456789012:role/x", "web_identity_token": "x" * 20_001},
         {"role_arn": "arn:aws:iam::123456789012:role/x", "web_identity_token": "x", "session_name": "x" * 65},
+        {"role_arn": "arn:aws:iam::123456789012:role/x", "web_identity_token": "x", "session_name": "a b"},
     ],
 )
 def test_half_an_identity_is_refused(world: World, broker: Broker, question: dict[str, str]) -> None:
@@ -224,20 +225,33 @@ def test_what_is_no_reference_is_refused_alone(
     assert answer.refusals[reference].reason == "invalid"
 
 
+_ARNS = ("sm://arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop/db-AbCdEf#password",)
+
+
 @pytest.mark.parametrize("region", ["169.254.169.254", "eu-west-1.evil.example#", "../..", "eu-nowhere-7", "x" * 300])
 def test_a_region_that_is_none_reaches_nobody(world: World, broker: Broker, own: dict[str, str], region: str) -> None:
     """It becomes part of a host's name: only AWS's own are taken, from the pod and from an ARN."""
     question = wire.Question(
-        references=(SECRET,),
+        references=(SECRET, *_ARNS),
         region=region,
         role_arn=own["role_arn"],
         web_identity_token=own["web_identity_token"],
     )
     response = broker.post(world.token("a"), question)
     answer = wire.decode_answer(response.data)
-    assert answer.refusals[SECRET].reason == "invalid"
-    assert "knows no region" in answer.refusals[SECRET].message
+    assert set(answer.refusals) == {SECRET, *_ARNS}
+    for refusal in answer.refusals.values():
+        assert refusal.reason == "invalid"
+        assert "knows no region" in refusal.message
     assert not world.aws.asked["STS"]
+
+
+def test_an_arn_with_a_region_that_is_none(world: World, broker: Broker, own: dict[str, str]) -> None:
+    """Each would be a client of its own in memory: a pod may ask for a thousand at once."""
+    asked = [f"sm://arn:aws:secretsmanager:eu-nowhere-{number}:123456789012:secret:x-AbCdEf" for number in range(9)]
+    answer = broker.ask(world.token("a"), SECRET, *asked, **own)
+    assert set(answer.values) == {SECRET}
+    assert {refusal.reason for refusal in answer.refusals.values()} == {"invalid"}
 
 
 def test_the_api_servers_token_is_for_nobody_else(world: World) -> None:

@@ -344,7 +344,7 @@ def test_our_switch_against_piggys_words() -> None:
         (pod({"aws-secret-name": "a", "standalone": "true"}, env=[{"name": "AWS_ROLE_ARN"}]), "own AWS_ROLE_ARN reads"),
         (pod({"aws-secret-name": "a"}), "piggy asks nobody"),
         (pod({"debug": "true"}), "nothing names a secret or a path"),
-        (pod({"aws-secret-name": "a", "nonsense": "1"}), "it is none of piggy's and stays"),
+        (pod({"aws-secret-name": "a", "nonsense": "1"}), "is none of piggy's"),
         (pod({"aws-secret-name": "a", "standalone": "true", "aws-secret-version": "x"}), "reads AWSCURRENT in stand"),
         (pod({"aws-secret-name": "a", "piggy-number-of-retry": "many"}), "is not valid and ignored, as piggy does"),
         (

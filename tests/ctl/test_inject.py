@@ -70,8 +70,13 @@ def pod_of(obj: dict[str, Any]) -> Any:
 
 def inject(*objects: Any, flags: tuple[str, ...] = (), image: str | None = IMAGE, account: bool = True) -> Finished:
     """Inject these objects, and the service account, from standard input."""
-    stream = "---\n".join(write_document(one) for one in ([ACCOUNT, *objects] if account else objects))
-    return run("inject", "-f", "-", *([f"--image={image}"] if image else []), *flags, stdin=stream)
+    text = stream(*([ACCOUNT] if account else []), *objects)
+    return run("inject", "-f", "-", *([f"--image={image}"] if image else []), *flags, stdin=text)
+
+
+def stream(*objects: Any) -> str:
+    """The objects as Kubernetes reads them: PyYAML's own writer leaves the text 1e3 without quotes, a number there."""
+    return "---\n".join(write_document(one) for one in objects)
 
 
 def read(finished: Finished) -> list[dict[str, Any]]:
@@ -159,14 +164,14 @@ def test_untouched_documents_keep_comments_and_quotes() -> None:
     """Only the injected document is written anew."""
     config = "# keep\nkind: ConfigMap # me\ndata: {a: 'b'}\n---\n"
 
-    finished = run("inject", "-f", "-", "--image=i", stdin=config + yaml.safe_dump_all([ACCOUNT, manifest("Pod")]))
+    finished = run("inject", "-f", "-", "--image=i", stdin=config + stream(ACCOUNT, manifest("Pod")))
 
     assert finished.out.startswith(config)
 
 
 def test_files_and_accounts_files(tmp_path: Path) -> None:
     """Manifests and accounts may come in several files; `--namespace` is for what names none."""
-    (tmp_path / "pod.yaml").write_text(yaml.safe_dump(manifest("Pod", namespace=None)))
+    (tmp_path / "pod.yaml").write_text(write_document(manifest("Pod", namespace=None)))
     (tmp_path / "job.json").write_text(json.dumps(manifest("Job", namespace=None), indent="\t"))
     (tmp_path / "accounts.yaml").write_text(yaml.safe_dump(ACCOUNT))
     files = [part for name in ("pod.yaml", "job.json") for part in ("-f", str(tmp_path / name))]
@@ -426,9 +431,9 @@ def test_settings_come_from_flags_and_from_their_variables() -> None:
         "TOKEN_INJECTOR_WORKERS": "not a number",
         "GCE_METADATA_HOST": "127.0.0.1:1",
     }
-    stream = yaml.safe_dump_all([ACCOUNT, manifest("Pod")])
+    text = stream(ACCOUNT, manifest("Pod"))
 
-    finished = run("inject", "-f-", "--volume-path=/flag", "--injector-env=A=1", stdin=stream, environ=environ)
+    finished = run("inject", "-f-", "--volume-path=/flag", "--injector-env=A=1", stdin=text, environ=environ)
 
     (after,) = read(finished)
     sidecar = after["spec"]["initContainers"][0]

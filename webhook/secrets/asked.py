@@ -26,9 +26,13 @@ from webhook.pod import Pod
 from webhook.precedence import Annotations
 from webhook.secrets.piggy import is_annotated, may_configure, read_piggy
 from webhook.secrets.refused import RefusedError
+from webhook.secrets.restore import may_refer
 from webhook.secrets.values import WantedRotation, entrypoint, is_file_name, rotation
 from webhook.settings import Settings
 from webhook.values import SecretDelivery, SecretIdentity
+
+# What our annotations about secrets begin with.
+_ABOUT_SECRETS = (f"{keys.PREFIX}secret", keys.ENTRYPOINT_PREFIX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,8 @@ def read_asked(pod: Pod, gathered: Annotations, settings: Settings, *, is_labell
     ours = switch in ("true", "arns") or (switch is None and is_labelled)
     if not ours and piggy is None:
         return None
+    if piggy is None and not gathered.has_any(_ABOUT_SECRETS) and not may_refer(pod):
+        return None  # most labelled pods
     default_identity: SecretIdentity = "broker" if piggy and piggy.address and not piggy.standalone else "direct"
     unresolved = gathered.value(keys.SECRET_UNRESOLVED, values.secret_unresolved, None)
     is_of_pod = piggy is not None and (is_annotated(pods.annotations(pod)) or not is_labelled)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from contract import annotations as keys
-from contract.secrets import MARKERS
 from secretenv.references import ReferenceError, Syntax, Template, parse  # noqa: A004 - the field's word
 from webhook import values
 from webhook.decision import BAD_REQUEST, UNAVAILABLE
@@ -18,7 +17,7 @@ from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
 from webhook.secrets.look_ups import ConfigMaps, LookUpUnavailableError
 from webhook.secrets.refused import RefusedError
-from webhook.secrets.restore import PIGGY_CONTAINER, restore
+from webhook.secrets.restore import PIGGY_CONTAINER, has_our_volumes, may_refer, restore
 from webhook.secrets.variables import ConfigMapData, Environment, Hidden, config_maps_named, read_environment
 
 _NOBODY: frozenset[str] = frozenset()
@@ -58,6 +57,8 @@ class Needs:
 
 def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps: ConfigMaps) -> Needs | None:
     """What the pod needs; None: nothing. Raises `RefusedError` and `AnnotationError`."""
+    if asked is None and not has_our_volumes(pod):
+        return None  # most pods
     restored = restore(pod, undo_piggy=asked is not None and asked.syntax.piggy is not None)
     if restored.lost:
         container, variable = restored.lost[0]
@@ -69,8 +70,7 @@ def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps
         )
     if asked is None:
         return None
-    marked = any(_is_marked(container) for _, _, container in application_containers(restored.pod))
-    if not (marked or asked.is_explicit or asked.files):
+    if not (asked.is_explicit or asked.files or may_refer(restored.pod)):
         return None
     skipped = gathered.value(keys.SKIP_CONTAINERS, values.container_names, _NOBODY) | {PIGGY_CONTAINER}
     served = [(which, each) for which, _, each in application_containers(restored.pod, skipped)]
@@ -80,15 +80,6 @@ def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps
     files = {name: _file_template(name, text, asked, gathered) for name, text in asked.files.items()}
     found = tuple(one for one in needs if one.templates or one.hidden)
     return Needs(containers=found, files=files) if found or files else None
-
-
-def _is_marked(container: Container) -> bool:
-    """Whether a value may be a reference; most have no colon."""
-    for entry in container.get("env") or ():
-        value = entry.get("value")
-        if isinstance(value, str) and ":" in value and any(marker in value for marker in MARKERS):
-            return True
-    return False
 
 
 def _config_map_data(served: list[Container], gathered: Annotations, config_maps: ConfigMaps) -> ConfigMapData:

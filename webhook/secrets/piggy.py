@@ -12,7 +12,7 @@ from webhook.precedence import Annotations
 from webhook.secrets.refused import RefusedError
 
 # Variables of the webhook by which a pod without annotations has a source.
-_SOURCES = ("AWS_SECRET_NAME", "AWS_SSM_PARAMETER_PATH", "PIGGY_ADDRESS", "STANDALONE")
+_SOURCES = frozenset({"AWS_SECRET_NAME", "AWS_SSM_PARAMETER_PATH", "PIGGY_ADDRESS", "STANDALONE"})
 
 
 def is_annotated(annotations: Mapping[str, str]) -> bool:
@@ -22,7 +22,7 @@ def is_annotated(annotations: Mapping[str, str]) -> bool:
 
 def may_configure(annotations: Mapping[str, str], environ: Mapping[str, str]) -> bool:
     """Whether `read_piggy` could find a source: cheap, and never wrongly no."""
-    return is_annotated(annotations) or any(name in environ for name in _SOURCES)
+    return not _SOURCES.isdisjoint(environ) or is_annotated(annotations)
 
 
 def read_piggy(annotations: Mapping[str, str], environ: Mapping[str, str], gathered: Annotations) -> PiggyConfig | None:

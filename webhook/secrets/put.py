@@ -4,14 +4,14 @@ Pure. What an earlier review of ours did and this one does not is undone, so tha
 would be.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from webhook import parts
 from webhook.decision import ContainerSecrets, SecretsInjection
 from webhook.patch import Operation, add, append, remove, replace
-from webhook.pod import Container, Pod
+from webhook.pod import Container, Pod, application_containers
 from webhook.secrets.restore import restore
 
 
@@ -30,14 +30,17 @@ def restored_pod(pod: Pod, delivered: SecretsInjection | None) -> Pod:
     return restore(pod, undo_piggy=undo_piggy).pod
 
 
-def wanted_secrets(delivered: SecretsInjection | None, names: Iterable[str]) -> Mapping[str, WantedSecrets]:
-    """What each of these containers shall have, where that is anything."""
+def wanted_secrets(
+    delivered: SecretsInjection | None, pod: Pod, skipped: frozenset[str]
+) -> Mapping[str, WantedSecrets]:
+    """What each container shall have, where that is anything, by its name."""
     if delivered is None:
         return {}
     by_name = {one.name: one for one in delivered.containers}
     files = [parts.files_mount(delivered.files_path)] if delivered.files_path else []
     wanted = {}
-    for name in names:
+    for _, _, container in application_containers(pod, skipped):
+        name = container["name"]
         one = by_name.get(name)
         launcher = [parts.launcher_mount(one.volume)] if one and one.delivery != "envfile" else []
         if one or files:
@@ -49,7 +52,7 @@ def put_container(path: str, container: Container, author: Container, wanted: Wa
     """Variables where they stand, then command and args; `author` is the container without an earlier review."""
     one = wanted.one if wanted else None
     if one is None and author is container:
-        return []
+        return []  # most containers
     operations: list[Operation] = []
     replaced = set(one.variables) if one else set()
     before, after = container.get("env") or [], author.get("env") or []

@@ -30,9 +30,20 @@ class Restored:
     """Containers and variables whose text no plan has any more."""
 
 
-def is_our_volume(name: object) -> bool:
-    """Whether a review of ours gave the volume its name."""
-    return isinstance(name, str) and (name in _OUR_VOLUMES or name.startswith(secrets.VOLUME_PREFIX))
+def is_our_volume(name: object, token: str | None = None) -> bool:
+    """Whether a review of ours gave the volume its name; `token` is the name of the token's, where that counts."""
+    return isinstance(name, str) and (name == token or name.startswith(secrets.VOLUME_PREFIX) or name in _OUR_VOLUMES)
+
+
+def may_refer(pod: Pod) -> bool:
+    """Whether a variable may be a reference, or was one before an earlier review. Most have no colon."""
+    for which in CONTAINER_LISTS:
+        for container in containers(pod, which):
+            for entry in container.get("env") or ():
+                value = entry.get("value")
+                if value and ":" in value and any(marker in value for marker in secrets.MARKERS):
+                    return True
+    return has_our_volumes(pod)
 
 
 def restore(pod: Pod, *, undo_piggy: bool) -> Restored:
@@ -41,7 +52,9 @@ def restore(pod: Pod, *, undo_piggy: bool) -> Restored:
     The lists have their lengths and their order: an index means the same in both pods.
     """
     spec = pod["spec"]
-    changed = any(is_our_volume(volume.get("name")) for volume in spec.get("volumes") or ())
+    changed = has_our_volumes(pod)
+    if not changed and not _is_started_by_another(pod, undo_piggy=undo_piggy):
+        return Restored(pod)  # most pods
     texts = _texts(pod) if changed else {}
     lost: list[tuple[str, str]] = []
     lists = {}
@@ -51,6 +64,20 @@ def restore(pod: Pod, *, undo_piggy: bool) -> Restored:
         if any(after is not before for after, before in zip(restored, present, strict=True)):
             lists[which] = restored
     return Restored({**pod, "spec": {**spec, **lists}} if lists else pod, tuple(lost))
+
+
+def has_our_volumes(pod: Pod) -> bool:
+    """Whether an earlier review delivered something."""
+    return any(is_our_volume(volume.get("name")) for volume in pod["spec"].get("volumes") or ())
+
+
+def _is_started_by_another(pod: Pod, *, undo_piggy: bool) -> bool:
+    for which in CONTAINER_LISTS:
+        for container in containers(pod, which):
+            command = container.get("command")
+            if command and (command[0] == LAUNCHER or (undo_piggy and command == PIGGY_COMMAND)):
+                return True
+    return False
 
 
 def _texts(pod: Pod) -> Mapping[tuple[str, str], str]:
