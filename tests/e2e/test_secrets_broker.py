@@ -2,7 +2,6 @@
 
 import base64
 import json
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +12,11 @@ from contract.secrets import BROKER_AUDIENCE
 from demo.cluster import cloud
 from demo.cluster.kubectl import apply, get, kubectl
 from demo.cluster.release import NAME, NAMESPACE, Images, Release
-from demo.cluster.workload import ROLE_ARN, namespace, pod, revealing, service_account
+from demo.cluster.workload import ROLE_ARN, pod, revealing, service_account
 from tests.e2e import vault
+from tests.e2e.can_i import check_golden, may
 from tests.e2e.pods import told
+from tests.e2e.silence import silent_namespace
 
 ASKS = {"admission.token-injector/secrets": "true", "admission.token-injector/secret-identity": "broker"}
 CLUSTER = {"admission.token-injector/mode": "cluster"}
@@ -45,22 +46,20 @@ class Said:
 @pytest.fixture(scope="module")
 def place(secrets_release: Release, images: Images) -> Iterator[str]:
     """Pods a and b, each with a role of its own that reads one secret, and one that the shared role reads for."""
-    name = f"e2e-broker-{uuid.uuid4().hex[:6]}"
-    apply(namespace(name, enforce="restricted"))
-    issuer = cloud.trust_cluster()
-    for each, role in ROLES.items():
-        cloud.cluster_role(role, issuer=issuer, namespace=name, account=each, reads=[f"shop/{each}"])
-        apply(service_account(name, each, {ROLE_ARN: role}))
-        container = revealing(images.application, {"FOO": f"sm://shop/{each}#key"}, options=["--stay"])
-        apply(pod(name, each, [container], account=each, annotations=ASKS | CLUSTER))
-    apply(service_account(name, "granted", {}), service_account(name, "nobody", {}))
-    for each in ("granted", "nobody"):
-        container = revealing(images.application, {"FOO": "sm://shop/db#user"}, options=["--stay"])
-        apply(pod(name, each, [container], account=each, annotations=ASKS))
-    attacker = revealing(images.application, {}, options=["--stay"])
-    apply(pod(name, "attacker", [attacker], account="nobody"))
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    with silent_namespace("broker") as name:
+        issuer = cloud.trust_cluster()
+        for each, role in ROLES.items():
+            cloud.cluster_role(role, issuer=issuer, namespace=name, account=each, reads=[f"shop/{each}"])
+            apply(service_account(name, each, {ROLE_ARN: role}))
+            container = revealing(images.application, {"FOO": f"sm://shop/{each}#key"}, options=["--stay"])
+            apply(pod(name, each, [container], account=each, annotations=ASKS | CLUSTER))
+        apply(service_account(name, "granted", {}), service_account(name, "nobody", {}))
+        for each in ("granted", "nobody"):
+            container = revealing(images.application, {"FOO": "sm://shop/db#user"}, options=["--stay"])
+            apply(pod(name, each, [container], account=each, annotations=ASKS))
+        attacker = revealing(images.application, {}, options=["--stay"])
+        apply(pod(name, "attacker", [attacker], account="nobody"))
+        yield name
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +178,10 @@ def test_a_pod_that_no_grant_names_does_not_start_and_says_why(place: str) -> No
     )
     assert "grant" in messages
     assert "waiting" in status["containerStatuses"][0]["state"]
+
+
+def test_the_broker_may_review_tokens_and_look_at_pods(place: str) -> None:
+    """And nothing else; no Secret of the cluster is its business."""
+    check_golden(f"{NAME}-broker")
+    for verb in ("get", "list", "watch", "create"):
+        assert not may("broker", verb, "secrets", "--all-namespaces")

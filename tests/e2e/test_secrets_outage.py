@@ -1,18 +1,18 @@
 """AWS does not answer for a minute: pods that start wait and then start, and pods that run notice nothing."""
 
 import time
-import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from demo.cluster import cloud
-from demo.cluster.kubectl import apply, get, kubectl
+from demo.cluster.kubectl import apply, get
 from demo.cluster.release import Images, Release
-from demo.cluster.workload import ROLE_ARN, namespace, pod, revealing, service_account
+from demo.cluster.workload import ROLE_ARN, pod, revealing, service_account
 from tests.e2e import vault
 from tests.e2e.conftest import ROLE
 from tests.e2e.pods import lines, told
+from tests.e2e.silence import silent_namespace
 
 PREFIX = "admission.token-injector/"
 ASKS = {PREFIX + "secrets": "true"}
@@ -30,13 +30,12 @@ AWAY = 60.0
 @pytest.fixture(scope="module")
 def place(secrets_release: Release, images: Images) -> Iterator[str]:
     """A restricted namespace; AWS is back in the end."""
-    name = f"e2e-outage-{uuid.uuid4().hex[:6]}"
-    apply(namespace(name, enforce="restricted"), service_account(name, "app", {ROLE_ARN: ROLE}))
-    try:
-        yield name
-    finally:
-        cloud.aws(away=0)
-        kubectl("delete", "namespace", name, "--wait=false")
+    with silent_namespace("outage") as name:
+        apply(service_account(name, "app", {ROLE_ARN: ROLE}))
+        try:
+            yield name
+        finally:
+            cloud.aws(away=0)
 
 
 def test_pods_wait_for_aws_and_then_start(place: str, images: Images) -> None:
