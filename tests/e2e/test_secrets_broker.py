@@ -10,7 +10,7 @@ import pytest
 
 from contract.secrets import BROKER_AUDIENCE
 from demo.cluster import cloud
-from demo.cluster.kubectl import apply, get, kubectl
+from demo.cluster.kubectl import apply, get, kubectl, until
 from demo.cluster.release import NAME, NAMESPACE, Images, Release
 from demo.cluster.workload import ROLE_ARN, pod, revealing, service_account
 from tests.e2e import vault
@@ -22,6 +22,7 @@ ASKS = {"admission.token-injector/secrets": "true", "admission.token-injector/se
 CLUSTER = {"admission.token-injector/mode": "cluster"}
 ROLES = {name: f"arn:aws:iam::123456789012:role/broker-{name}" for name in ("a", "b")}
 ADDRESS = f"{NAME}-broker.{NAMESPACE}.svc"
+PATIENCE = 150
 # Asks the broker with what it reads from stdin, as any process of a pod could.
 _ASK = """
 import http.client, json, ssl, sys
@@ -88,8 +89,9 @@ def ask(place: str, path: str, headers: Mapping[str, str], body: Mapping[str, An
 
 def question(place: str, shown: str, *, references: list[str], role: str = "", web_identity_of: str = "") -> Said:
     """One over our own protocol."""
-    own = {"role_arn": role, "web_identity_token": token(place, web_identity_of, audience="sts.amazonaws.com")}
-    body = {"references": references, "region": "eu-west-1", **(own if role else {})}
+    body: dict[str, Any] = {"references": references, "region": "eu-west-1"}
+    if role:
+        body |= {"role_arn": role, "web_identity_token": token(place, web_identity_of, audience="sts.amazonaws.com")}
     return ask(place, "/v1/secrets", {"Authorization": f"Bearer {shown}"}, body)
 
 
@@ -171,13 +173,18 @@ def test_a_replayed_uid_reads_nothing(running: str, images: Images) -> None:
 
 def test_a_pod_that_no_grant_names_does_not_start_and_says_why(place: str) -> None:
     """The shared role denies by default."""
-    status = get("pod", "nobody", place)["status"]
-    messages = json.dumps(
-        [each["state"] for each in status["initContainerStatuses"]]
-        + [each.get("lastState") for each in status["initContainerStatuses"]]
-    )
-    assert "grant" in messages
-    assert "waiting" in status["containerStatuses"][0]["state"]
+    said = until("the reason", lambda: _refusal(place, "nobody"), seconds=PATIENCE)
+    assert "sm://shop/db#user" in said
+    (status,) = get("pod", "nobody", place)["status"]["containerStatuses"]
+    assert "waiting" in status["state"]
+
+
+def _refusal(place: str, name: str) -> str | None:
+    """The injected container's last words, when they are about a grant."""
+    (status,) = get("pod", name, place)["status"]["initContainerStatuses"]
+    ended = status["state"].get("terminated") or status["lastState"].get("terminated") or {}
+    message: str = ended.get("message", "")
+    return message if "grant" in message else None
 
 
 def test_the_broker_may_review_tokens_and_look_at_pods(place: str) -> None:

@@ -57,6 +57,13 @@ def _told(place: str, name: str, why: str) -> dict[str, Any]:
     )
 
 
+def _ended(place: str, name: str) -> dict[str, Any] | None:
+    """How the application's process before this one ended."""
+    (status,) = get("pod", name, place)["status"]["containerStatuses"]
+    before: dict[str, Any] | None = status["lastState"].get("terminated")
+    return before
+
+
 def restarts(place: str, name: str) -> int:
     """Of the application."""
     return int(get("pod", name, place)["status"]["containerStatuses"][0]["restartCount"])
@@ -82,9 +89,7 @@ def test_a_signal_tells_the_application(place: str) -> None:
 
 def test_a_restart_brings_a_process_with_the_new_value(place: str) -> None:
     """Once; the container's last state says why it ended."""
-    until("the restart", lambda: restarts(place, "restart"), seconds=PATIENCE)
-    (status,) = get("pod", "restart", place)["status"]["containerStatuses"]
-    ended = status["lastState"]["terminated"]
+    ended = until("the restart", lambda: _ended(place, "restart"), seconds=PATIENCE)
     over = datetime.fromisoformat(ended["finishedAt"]).timestamp()
     line = until(
         "the new process's line",
@@ -94,7 +99,7 @@ def test_a_restart_brings_a_process_with_the_new_value(place: str) -> None:
 
     assert line["variables"] == {"PASSWORD": fingerprint(NEW)}
     assert line["files"] == {FILE: fingerprint(NEW)}
-    assert status["restartCount"] == 1
+    assert restarts(place, "restart") == 1
     assert ended["exitCode"] == EXEC_ROTATED
     before = kubectl("logs", "-n", place, "restart", "-c", "app", "--previous")
     assert fingerprint(OLD) in before
