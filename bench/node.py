@@ -2,7 +2,7 @@
 
 Start is seconds until the application's first instruction, memory what the sleeping container's cgroup holds. Runs are
 interleaved, each after a random pause: runs without one lock to the kubelet's second. The metadata server answers
-after 150 ms, as GKE's may.
+after 150 ms, as GKE's may; AWS is moto, on the same node.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from demo.cluster.kubectl import (
     make_namespaces,
     until,
 )
-from demo.cluster.release import NAMESPACE, Images, Release
+from demo.cluster.release import NAMESPACE, Images, Release, injector_env
 from demo.cluster.workload import ROLE_ARN, SLEEP, namespace, pod, service_account
 from kube.client import Client
 from kube.config import from_kubeconfig
@@ -38,21 +38,35 @@ from kube.config import from_kubeconfig
 EXAMPLE = "example:\n  KUBECONFIG=… python -m bench.node --runs=4"
 RUNS = 12
 START_BOUND = 0.30
+SECRETS_BOUND = 0.45
 GATE_BOUND = 0.10
 ANON_BOUND = 0.1
 ANSWER_SECONDS = 0.15
 PODS = 20
 _ROLE = "arn:aws:iam::123456789012:role/orders"
-_REFRESHER = "admission.token-injector/refresher"
-# None: the label is off, and the pod stays as it is. "gated" is what no native sidecar can be faster than on this node:
-# its hook does nothing but sleep as long as the metadata server takes.
-_SHAPES: Mapping[str, str | None] = {"bare": None, "gated": None, "native": "native", "pair": "sidecar"}
+_PREFIX = "admission.token-injector/"
+_SECRETS = {_PREFIX + "refresher": "native", _PREFIX + "secrets": "true"}
+# Annotations by shape. None: the label is off, and the pod stays as it is. "gated" is what no native sidecar can be
+# faster than on this node: its hook does nothing but sleep as long as the metadata server takes.
+_SHAPES: Mapping[str, Mapping[str, str] | None] = {
+    "bare": None,
+    "gated": None,
+    "native": {_PREFIX + "refresher": "native"},
+    "pair": {_PREFIX + "refresher": "sidecar"},
+    "secrets envfile": _SECRETS | {_PREFIX + "secret-delivery": "envfile"},
+    "secrets launcher": _SECRETS | {_PREFIX + "secret-delivery": "launcher"},
+}
 _COMPARED = (
     ("native", "bare", START_BOUND),
     ("native", "gated", GATE_BOUND),
     ("gated", "bare", None),
     ("pair", "bare", None),
+    ("secrets envfile", "bare", SECRETS_BOUND),
+    ("secrets launcher", "bare", SECRETS_BOUND),
 )
+# Of one secret, read with the pod's own role.
+_SECRET = "shop/db"
+_REFERENCES = {name.upper(): f"sm://{_SECRET}#{name}" for name in ("user", "password", "host")}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _FIRST = ["cat", "/proc/uptime", str(_BOOT_ID)]
 # Prints a container's memory as its cgroup has it: version 2 says anon, file and slab; version 1 rss, cache and kmem.
@@ -190,12 +204,13 @@ def _seconds_to_first_instruction(client: Client, place: str, manifest: dict[str
 
 
 def _pod(place: str, shape: str, image: str, command: Sequence[str]) -> dict[str, Any]:
-    name = f"{shape}-{uuid.uuid4().hex[:8]}"
-    refresher = _SHAPES[shape]
-    container = {"name": "app", "image": image, "command": list(command)}
-    annotations = {_REFRESHER: refresher} if refresher else {}
+    name = f"{shape.replace(' ', '-')}-{uuid.uuid4().hex[:8]}"
+    annotations = _SHAPES[shape]
+    references = _REFERENCES if annotations and _PREFIX + "secrets" in annotations else {}
+    env = [{"name": name, "value": value} for name, value in references.items()]
+    container = {"name": "app", "image": image, "command": list(command), "env": env}
     made = pod(place, name, [container], annotations=annotations, terminationGracePeriodSeconds=1)
-    if refresher is None:
+    if annotations is None:
         made["metadata"]["labels"] = {}
     return made
 
@@ -237,9 +252,11 @@ def _place(images: Images) -> Iterator[str]:
     kubeconfig()  # before anything is made
     cloud.start_cloud(images.application)
     cloud.metadata(lifetime=3600, standing={"fault": "Slow", "seconds": ANSWER_SECONDS})
+    cloud.google_role(_ROLE)
+    cloud.aws(secrets={_SECRET: {"json": dict.fromkeys(("user", "password", "host"), "a value of this length")}})
     make_namespaces(namespace(NAMESPACE, enforce="restricted"), namespace(name))
     # A life of an hour at an hour's pace: nobody refreshes while it is measured.
-    release = Release(images=images, settings={"injector-env": [f"GCE_METADATA_HOST={cloud.METADATA_HOST}"]})
+    release = Release(images=images, settings={"injector-env": injector_env()})
     release.install()
     try:
         apply(service_account(name, "app", {ROLE_ARN: _ROLE}))

@@ -12,11 +12,12 @@ import pytest
 
 from demo.cluster import cloud
 from demo.cluster.kubectl import apply, delete_namespaces, kubectl, make_namespaces
-from demo.cluster.release import NAMESPACE, TIME_DIVISOR, TOKEN_LIFETIME, Images, Release, injector_env
+from demo.cluster.release import NAME, NAMESPACE, TIME_DIVISOR, TOKEN_LIFETIME, Images, Release, injector_env
 from demo.cluster.workload import namespace
 from tests.e2e import vault
 
 ROLE = "arn:aws:iam::123456789012:role/orders"
+SHARED_ROLE = "arn:aws:iam::123456789012:role/of-the-broker"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -95,7 +96,17 @@ def secrets_release(installed: Installed, images: Images, registry: dict[str, li
     """With what secrets need beyond the defaults. An hour is an hour: reading takes as long as it does for users."""
     cloud.metadata(lifetime=3600)
     cloud.aws(session_scale=1)
-    return installed.as_wanted(Release(images=images, settings={**registry, "injector-env": injector_env()}))
+    cloud.cluster_role(SHARED_ROLE, issuer=cloud.trust_cluster(), namespace=NAMESPACE, account=f"{NAME}-broker")
+    grants = [{"name": "tests", "serviceAccounts": ["e2e-*:granted"], "secrets": ["sm://shop/db"]}]
+    broker = {
+        "enabled": True,
+        "replicas": 1,
+        "settings": {"json": True, "legacy-piggy": True, "region": "eu-west-1"},
+        "sharedRole": {"arn": SHARED_ROLE, "mode": "cluster", "grants": grants},
+        "extraEnv": [{"name": "AWS_ENDPOINT_URL", "value": cloud.AWS_URL}],
+    }
+    settings = {**registry, "injector-env": injector_env()}
+    return installed.as_wanted(Release(images=images, settings=settings, values={"broker": broker}))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Our own references: every store, every place where a variable can come from, every shape of what is injected."""
 
 import json
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,10 +10,11 @@ from demo.cluster import cloud
 from demo.cluster.kubectl import apply, get, kubectl, until
 from demo.cluster.release import Images, Release
 from demo.cluster.reveal import fingerprint
-from demo.cluster.workload import ROLE_ARN, job, namespace, pod, revealing, service_account, unlabelled
+from demo.cluster.workload import ROLE_ARN, job, pod, revealing, service_account, unlabelled
 from tests.e2e import vault
 from tests.e2e.conftest import ROLE
 from tests.e2e.pods import ended, first_pod, lines, told
+from tests.e2e.silence import silent_namespace
 
 PREFIX = "admission.token-injector/"
 ASKS = {PREFIX + "secrets": "true"}
@@ -55,21 +55,22 @@ PATIENCE = 150
 @pytest.fixture(scope="module")
 def place(secrets_release: Release, images: Images) -> Iterator[str]:
     """A restricted namespace with every pod of this module, side by side."""
-    name = f"e2e-secrets-{uuid.uuid4().hex[:6]}"
-    apply(namespace(name, enforce="restricted"))
-    cloud.cluster_role(CLUSTER_ROLE, issuer=cloud.trust_cluster(), namespace=name, account="in-cluster")
-    apply(service_account(name, "app", {ROLE_ARN: ROLE}), service_account(name, "in-cluster", {ROLE_ARN: CLUSTER_ROLE}))
-    data = {"FROM_MAP": WRITTEN["KEY"]}
-    config = {"kind": "ConfigMap", "metadata": {"name": "config", "namespace": name}, "data": data}
-    secret = {
-        "kind": "Secret",
-        "metadata": {"name": "secret", "namespace": name},
-        "stringData": {"HIDDEN": ONE["USER_NAME"]},
-    }
-    apply(*({"apiVersion": "v1", **each} for each in (config, secret)))
-    apply(*_pods(name, images.application))
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    with silent_namespace("secrets") as name:
+        cloud.cluster_role(CLUSTER_ROLE, issuer=cloud.trust_cluster(), namespace=name, account="in-cluster")
+        apply(
+            service_account(name, "app", {ROLE_ARN: ROLE}),
+            service_account(name, "in-cluster", {ROLE_ARN: CLUSTER_ROLE}),
+        )
+        data = {"FROM_MAP": WRITTEN["KEY"]}
+        config = {"kind": "ConfigMap", "metadata": {"name": "config", "namespace": name}, "data": data}
+        secret = {
+            "kind": "Secret",
+            "metadata": {"name": "secret", "namespace": name},
+            "stringData": {"HIDDEN": ONE["USER_NAME"]},
+        }
+        apply(*({"apiVersion": "v1", **each} for each in (config, secret)))
+        apply(*_pods(name, images.application))
+        yield name
 
 
 def _pods(place: str, image: str) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """piggy's pods as they are: no label, no change, and the value is in the variable, whoever reads and delivers it."""
 
-import uuid
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
@@ -8,22 +7,26 @@ from typing import Any
 import pytest
 
 from demo.cluster import cloud
-from demo.cluster.kubectl import apply, kubectl
+from demo.cluster.kubectl import apply
 from demo.cluster.release import Images, Release
-from demo.cluster.workload import RESTRICTED, ROLE_ARN, namespace, pod, revealing, service_account, unlabelled
+from demo.cluster.workload import RESTRICTED, ROLE_ARN, pod, revealing, service_account, unlabelled
 from tests.e2e import bare_image, vault
 from tests.e2e.conftest import ROLE
 from tests.e2e.pods import ended, lines
+from tests.e2e.silence import silent_namespace
 
 DELIVERY = "admission.token-injector/secret-delivery"
 OWN_ROLE = "arn:aws:iam::123456789012:role/brought-along"
 NAME = {"piggysec.com/aws-secret-name": "shop/db"}
 STANDALONE = NAME | {"piggysec.com/standalone": "true"}
+PROXY = NAME | {"piggysec.com/piggy-address": "https://piggy-webhooks.piggy-webhooks.svc.cluster.local"}
 # By mode: annotations, and the service account.
 MODES: Mapping[str, tuple[dict[str, str], str]] = {
     "direct": (NAME, "app"),
     "standalone": (STANDALONE, "app"),
     "standalone-own-token": (STANDALONE, "own"),
+    "proxy": (PROXY, "app"),
+    "proxy-shared-role": (PROXY, "granted"),
 }
 CASES = [*product(MODES, ("envfile", "launcher"), ("command", "bare"))]
 WANTED = {"FOO": "piggy:password"}
@@ -40,25 +43,24 @@ def bare(images: Images) -> str:
 @pytest.fixture(scope="module")
 def place(secrets_release: Release, images: Images, bare: str) -> Iterator[str]:
     """A restricted namespace with a pod of each case."""
-    name = f"e2e-piggy-{uuid.uuid4().hex[:6]}"
-    apply(namespace(name, enforce="restricted"))
-    cloud.cluster_role(OWN_ROLE, issuer=cloud.trust_cluster(), namespace=name, account="own")
-    apply(service_account(name, "app", {ROLE_ARN: ROLE}), service_account(name, "own", {}))
-    pods = []
-    for mode, delivery, start in CASES:
-        annotations, account = MODES[mode]
-        container = revealing(images.application, WANTED) if start == "command" else bare_container(bare)
-        made = pod(
-            name,
-            f"{mode}-{delivery}-{start}",
-            [container],
-            account=account,
-            annotations={**annotations, DELIVERY: delivery},
-        )
-        pods.append(unlabelled(with_own_token(made) if account == "own" else made))
-    apply(*pods)
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    with silent_namespace("piggy") as name:
+        cloud.cluster_role(OWN_ROLE, issuer=cloud.trust_cluster(), namespace=name, account="own")
+        apply(service_account(name, "app", {ROLE_ARN: ROLE}), service_account(name, "own", {}))
+        apply(service_account(name, "granted", {}))
+        pods = []
+        for mode, delivery, start in CASES:
+            annotations, account = MODES[mode]
+            container = revealing(images.application, WANTED) if start == "command" else bare_container(bare)
+            made = pod(
+                name,
+                f"{mode}-{delivery}-{start}",
+                [container],
+                account=account,
+                annotations={**annotations, DELIVERY: delivery},
+            )
+            pods.append(unlabelled(with_own_token(made) if account == "own" else made))
+        apply(*pods)
+        yield name
 
 
 def bare_container(image: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What cannot be resolved: the application never starts, and `kubectl describe pod` says why; what may stay, stays."""
 
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,10 +8,11 @@ import pytest
 from demo.cluster import cloud
 from demo.cluster.kubectl import apply, create_refused, get, kubectl, until
 from demo.cluster.release import Images, Release
-from demo.cluster.workload import ROLE_ARN, namespace, pod, revealing, service_account, unlabelled
+from demo.cluster.workload import ROLE_ARN, pod, revealing, service_account, unlabelled
 from tests.e2e import vault
 from tests.e2e.conftest import ROLE
 from tests.e2e.pods import ended, lines
+from tests.e2e.silence import silent_namespace
 
 PREFIX = "admission.token-injector/"
 ASKS = {PREFIX + "secrets": "true"}
@@ -42,23 +42,21 @@ PATIENCE = 150
 @pytest.fixture(scope="module")
 def place(secrets_release: Release, images: Images) -> Iterator[str]:
     """A restricted namespace with every pod of this module, side by side."""
-    name = f"e2e-refused-{uuid.uuid4().hex[:6]}"
-    apply(namespace(name, enforce="restricted"))
-    cloud.google_role(NARROW, reads=["shop/other"])
-    apply(service_account(name, "app", {ROLE_ARN: ROLE}), service_account(name, "narrow", {ROLE_ARN: NARROW}))
-    pods = [
-        pod(name, each, [revealing(images.application, {"FOO": text})], account=account, annotations=annotations)
-        for each, (annotations, text, account, _) in REFUSED.items()
-    ]
-    for each, annotations in KEPT.items():
-        nobody, user = (
-            ("piggy:nobody", "piggy:user") if "piggy" in each else ("sm://shop/db#nobody", "sm://shop/db#user")
-        )
-        container = revealing(images.application, {"FOO": nobody, "USER_NAME": user})
-        pods.append(pod(name, each, [container], annotations=annotations))
-    apply(*(unlabelled(each) for each in pods))
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    with silent_namespace("refused") as name:
+        cloud.google_role(NARROW, reads=["shop/other"])
+        apply(service_account(name, "app", {ROLE_ARN: ROLE}), service_account(name, "narrow", {ROLE_ARN: NARROW}))
+        pods = [
+            pod(name, each, [revealing(images.application, {"FOO": text})], account=account, annotations=annotations)
+            for each, (annotations, text, account, _) in REFUSED.items()
+        ]
+        for each, annotations in KEPT.items():
+            nobody, user = (
+                ("piggy:nobody", "piggy:user") if "piggy" in each else ("sm://shop/db#nobody", "sm://shop/db#user")
+            )
+            container = revealing(images.application, {"FOO": nobody, "USER_NAME": user})
+            pods.append(pod(name, each, [container], annotations=annotations))
+        apply(*(unlabelled(each) for each in pods))
+        yield name
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -96,8 +94,8 @@ def test_what_may_stay_stays_and_the_others_are_set(name: str, place: str) -> No
 @pytest.mark.parametrize(
     ("variable", "words"),
     [
-        ("sm://shop/db#a#b", ("FOO", "sm://")),
-        ("${sm://shop/db#user|shout}", ("FOO", "shout", "urlencode")),
+        ("sm://shop/db#a#b", ("variable FOO", "character 15", "expected ?, # and |")),
+        ("${sm://shop/db#user|shout}", ("variable FOO", "character 21", "urlencode")),
     ],
 )
 def test_a_malformed_reference_denies_the_pod(

@@ -1,7 +1,7 @@
 """A secret's new version: in the file, told by a signal, or by a new process; never as a reference's own text."""
 
-import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,10 +11,11 @@ from demo.cluster import cloud
 from demo.cluster.kubectl import apply, get, kubectl, until
 from demo.cluster.release import Images, Release
 from demo.cluster.reveal import fingerprint
-from demo.cluster.workload import ROLE_ARN, namespace, pod, revealing, service_account
+from demo.cluster.workload import ROLE_ARN, pod, revealing, service_account
 from tests.e2e import vault
 from tests.e2e.conftest import ROLE
 from tests.e2e.pods import lines, told
+from tests.e2e.silence import silent_namespace
 
 PREFIX = "admission.token-injector/"
 FILE = "/var/run/secrets/token-injector/password"
@@ -33,19 +34,18 @@ def secret(name: str) -> str:
 @pytest.fixture(scope="module")
 def place(secrets_release: Release, images: Images) -> Iterator[str]:
     """Pods that run with the first version, after the second one was put."""
-    name = f"e2e-rotation-{uuid.uuid4().hex[:6]}"
-    apply(namespace(name, enforce="restricted"), service_account(name, "app", {ROLE_ARN: ROLE}))
-    cloud.aws(secrets={secret(each): OLD for each in ROTATIONS})
-    for each, rotation in ROTATIONS.items():
-        text = f"sm://{secret(each)}"
-        container = revealing(images.application, {"PASSWORD": text}, options=["--stay", f"--files={FILE}"])
-        asks = ASKS | {PREFIX + "secret-rotation": rotation, PREFIX + "secret-file.password": text}
-        apply(pod(name, each, [container], annotations=asks, restartPolicy="Always"))
-    for each in ROTATIONS:
-        told(name, each)
-    cloud.aws(secrets={secret(each): NEW for each in ROTATIONS})
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    with silent_namespace("rotation") as name:
+        apply(service_account(name, "app", {ROLE_ARN: ROLE}))
+        cloud.aws(secrets={secret(each): OLD for each in ROTATIONS})
+        for each, rotation in ROTATIONS.items():
+            text = f"sm://{secret(each)}"
+            container = revealing(images.application, {"PASSWORD": text}, options=["--stay", f"--files={FILE}"])
+            asks = ASKS | {PREFIX + "secret-rotation": rotation, PREFIX + "secret-file.password": text}
+            apply(pod(name, each, [container], annotations=asks, restartPolicy="Always"))
+        for each in ROTATIONS:
+            told(name, each)
+        cloud.aws(secrets={secret(each): NEW for each in ROTATIONS})
+        yield name
 
 
 def _told(place: str, name: str, why: str) -> dict[str, Any]:
@@ -55,6 +55,13 @@ def _told(place: str, name: str, why: str) -> dict[str, Any]:
         lambda: next((line for line in told(place, name) if line["why"] == why), None),
         seconds=PATIENCE,
     )
+
+
+def _ended(place: str, name: str) -> dict[str, Any] | None:
+    """How the application's process before this one ended."""
+    (status,) = get("pod", name, place)["status"]["containerStatuses"]
+    before: dict[str, Any] | None = status["lastState"].get("terminated")
+    return before
 
 
 def restarts(place: str, name: str) -> int:
@@ -82,14 +89,18 @@ def test_a_signal_tells_the_application(place: str) -> None:
 
 def test_a_restart_brings_a_process_with_the_new_value(place: str) -> None:
     """Once; the container's last state says why it ended."""
-    until("the restart", lambda: restarts(place, "restart"), seconds=PATIENCE)
-    (line,) = told(place, "restart")
+    ended = until("the restart", lambda: _ended(place, "restart"), seconds=PATIENCE)
+    over = datetime.fromisoformat(ended["finishedAt"]).timestamp()
+    line = until(
+        "the new process's line",
+        lambda: next((line for line in told(place, "restart") if line["at"] > over), None),
+        seconds=PATIENCE,
+    )
 
     assert line["variables"] == {"PASSWORD": fingerprint(NEW)}
     assert line["files"] == {FILE: fingerprint(NEW)}
-    (status,) = get("pod", "restart", place)["status"]["containerStatuses"]
-    assert status["restartCount"] == 1
-    assert status["lastState"]["terminated"]["exitCode"] == EXEC_ROTATED
+    assert restarts(place, "restart") == 1
+    assert ended["exitCode"] == EXEC_ROTATED
     before = kubectl("logs", "-n", place, "restart", "-c", "app", "--previous")
     assert fingerprint(OLD) in before
     assert fingerprint(f"sm://{secret('restart')}") not in before
