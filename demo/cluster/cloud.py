@@ -129,7 +129,12 @@ def _deployment(image: str) -> dict[str, Any]:
         "name": "cloud",
         "image": image,
         "command": ["python3", "-m", "demo.fakes.cloud", *addresses],
-        "readinessProbe": {"httpGet": {"path": "/", "port": _PORTS["control"]}, "periodSeconds": 1},
+        # Many pods ask at once on a busy node: slow is not gone.
+        "readinessProbe": {
+            "httpGet": {"path": "/", "port": _PORTS["control"]},
+            "periodSeconds": 1,
+            "timeoutSeconds": 10,
+        },
         "securityContext": {"runAsNonRoot": True, "allowPrivilegeEscalation": False},
     }
     return {

@@ -174,7 +174,7 @@ def test_a_replayed_uid_reads_nothing(running: str, images: Images) -> None:
 def test_a_pod_that_no_grant_names_does_not_start_and_says_why(place: str) -> None:
     """The shared role denies by default."""
     said = until("the reason", lambda: _refusal(place, "nobody"), seconds=PATIENCE)
-    assert "sm://shop/db#user" in said
+    assert "sm://shop/db" in said
     (status,) = get("pod", "nobody", place)["status"]["containerStatuses"]
     assert "waiting" in status["state"]
 
