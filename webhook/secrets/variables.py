@@ -125,7 +125,7 @@ class _Reading:
             self._hide_all(prefix, source, name, "Secret")
         for name in _name(source.get("configMapRef")):
             data = self._config_maps.get(name, "absent") if self._config_maps is not None else "forbidden"
-            if data == "forbidden":
+            if data == "forbidden" or (data == "absent" and not _is_optional(source["configMapRef"])):
                 self._hide_all(prefix, source, name, "ConfigMap")
             elif data != "absent":
                 self._room.take(sum(map(len, data.values())) + len(data) * (_VARIABLE + len(prefix)))
@@ -166,8 +166,11 @@ class _Reading:
         return None
 
     def _is_absent(self, origin: Mapping[str, Any]) -> bool:
-        """Whether it comes from a ConfigMap that was read and has no such key: the kubelet's matter."""
-        return any((self._config_maps or {}).get(name) != "forbidden" for name in _name(origin.get("configMapKeyRef")))
+        """Whether it comes from a ConfigMap that was read and has no such key, and the container starts without."""
+        reference = origin.get("configMapKeyRef")
+        return any(
+            (self._config_maps or {}).get(name) != "forbidden" and _is_optional(reference) for name in _name(reference)
+        )
 
     def _expanded(self, text: str, index: int) -> Known:
         if "$(" not in text:
@@ -193,6 +196,11 @@ class _Reading:
         if known not in self._referring:
             self._referring[known] = self._refers(known.text)
         return self._referring[known]
+
+
+def _is_optional(reference: Any) -> bool:
+    """Else the kubelet waits until it is there: what it holds then is not known now."""
+    return isinstance(reference, Mapping) and reference.get("optional") is True
 
 
 def _name(reference: Any) -> Iterator[str]:
