@@ -21,6 +21,7 @@ ConfigMapData = Mapping[str, Mapping[str, str] | Missing]
 _ROOM = 16 << 20
 # What a variable costs beside its text.
 _VARIABLE = 256
+_PIGGY = "piggy:"
 _EXPANSION = re.compile(r"\$\$|\$\(([^()]*)\)")
 
 
@@ -29,7 +30,7 @@ class Known:
     """A variable whose text stands in the pod or in a ConfigMap."""
 
     text: str = field(repr=False)
-    """As the process will see it, but for `unexpanded`; `$$` stays as it was written."""
+    """As the process will see it, but for `unexpanded`; `$$` stays as it was written, unless piggy reads it."""
     index: int | None
     """Where it stands in env; None: it comes with envFrom."""
     unexpanded: tuple[str, ...] = ()
@@ -100,6 +101,11 @@ def read_environment(
 def names_in(text: str) -> Iterator[str]:
     """The names that Kubernetes would look for in a command, an argument or a value."""
     return (found[1] for found in _EXPANSION.finditer(text) if found[1] is not None)
+
+
+def written(text: str) -> str:
+    """A `value` that is read as this text again."""
+    return text.replace("$", "$$") if text.startswith(_PIGGY) else text.replace("$(", "$$(")
 
 
 class _Reading:
@@ -173,15 +179,17 @@ class _Reading:
         )
 
     def _expanded(self, text: str, index: int) -> Known:
+        # What is ours has a `$$` of its own; piggy-env sees what Kubernetes makes of it.
+        is_piggy = text.startswith(_PIGGY)
         if "$(" not in text:
-            return Known(text, index)
+            return Known(text.replace("$$", "$") if is_piggy else text, index)
         unexpanded: list[str] = []
 
         def replaced(found: re.Match[str]) -> str:
             name = found[1]
             if name is None:
                 # $$(NAME) is $(NAME); any other $$ is left to who reads the text.
-                return "$" if text[found.end() : found.end() + 1] == "(" else found[0]
+                return "$" if is_piggy or text[found.end() : found.end() + 1] == "(" else found[0]
             known = self.known.get(name)
             if known is not None and not known.unexpanded and not self._is_reference(known):
                 self._room.take(len(known.text))
