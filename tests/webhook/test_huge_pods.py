@@ -1,10 +1,11 @@
-"""A pod of a few lines must not cost the webhook its memory or its time: nobody else's pods would start."""
+"""A pod must not cost the webhook its memory or its time: nobody else's pods would start."""
 
 import time
 import tracemalloc
 from typing import Any
 
 import pytest
+from jsonpatch import apply_patch
 
 from tests.webhook.cases import IMAGE, NAMESPACE, UID, CaseConfigMaps
 from webhook.decision import Deny
@@ -87,4 +88,23 @@ def test_a_reference_that_many_texts_mean_is_read_once() -> None:
     start = time.process_time()
     mutate(pod, NAMESPACE, {}, settings, seed=UID)
 
+    assert time.process_time() - start < MOST_SECONDS
+
+
+def test_mounts_in_another_order_are_found() -> None:
+    """Of a pod with thousands of containers, which comes back with more in the container that we injected."""
+    settings = parse_settings({"image": [IMAGE], "region": ["eu-west-1"], "kubelet-version-floor": ["1.35"]}, {})[0]
+    pod = {
+        "metadata": {"annotations": {"admission.token-injector/secrets": "true"}},
+        "spec": {"containers": [container(f"app-{index}", env=[REFERENCE]) for index in range(6000)]},
+    }
+    role = {"amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/orders"}
+    injected = apply_patch(pod, mutate(pod, NAMESPACE, role, settings, seed=UID).patch)
+    mounts = injected["spec"]["initContainers"][0]["volumeMounts"]
+    mounts.reverse()
+
+    start = time.process_time()
+    patch = mutate(injected, NAMESPACE, role, settings, seed=UID).patch
+
+    assert patch == []
     assert time.process_time() - start < MOST_SECONDS
