@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jsonpatch import apply_patch
 
+from contract.secrets import VARIABLE_LIMIT
 from tests.webhook.cases import IMAGE, NAMESPACE, UID, CaseConfigMaps
 from webhook.decision import Deny
 from webhook.mutate import mutate
@@ -92,19 +93,36 @@ def test_a_reference_that_many_texts_mean_is_read_once() -> None:
 
 
 def test_mounts_in_another_order_are_found() -> None:
-    """Of a pod with thousands of containers, which comes back with more in the container that we injected."""
+    """Of a pod with many containers, which comes back with thousands more in the one that we injected."""
     settings = parse_settings({"image": [IMAGE], "region": ["eu-west-1"], "kubelet-version-floor": ["1.35"]}, {})[0]
     pod = {
         "metadata": {"annotations": {"admission.token-injector/secrets": "true"}},
-        "spec": {"containers": [container(f"app-{index}", env=[REFERENCE]) for index in range(6000)]},
+        "spec": {"containers": [container(f"app-{index}", env=[REFERENCE]) for index in range(500)]},
     }
     role = {"amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/orders"}
     injected = apply_patch(pod, mutate(pod, NAMESPACE, role, settings, seed=UID).patch)
     mounts = injected["spec"]["initContainers"][0]["volumeMounts"]
+    mounts += [{"name": "others", "mountPath": f"/others/{index}"} for index in range(30_000)]
     mounts.reverse()
+    injected["spec"]["volumes"].append({"name": "others", "emptyDir": {}})
 
     start = time.process_time()
     patch = mutate(injected, NAMESPACE, role, settings, seed=UID).patch
 
     assert patch == []
     assert time.process_time() - start < MOST_SECONDS
+
+
+def test_a_plan_that_no_process_can_be_given_is_refused() -> None:
+    """Linux' limit is of one variable; the pod would never start."""
+    settings = parse_settings({"image": [IMAGE], "region": ["eu-west-1"], "kubelet-version-floor": ["1.35"]}, {})[0]
+    pod = {
+        "metadata": {"annotations": {"admission.token-injector/secrets": "true"}},
+        "spec": {"containers": [container(env=[{"name": "A", "value": "${sm://prod/db}" + "a" * VARIABLE_LIMIT}])]},
+    }
+    role = {"amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/orders"}
+
+    decision = mutate(pod, NAMESPACE, role, settings, seed=UID).decision
+
+    assert isinstance(decision, Deny)
+    assert f"and Linux takes {VARIABLE_LIMIT}: shorten them, or make two pods of it" in decision.message
