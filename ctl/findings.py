@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contract.annotations import ENABLED_LABEL, SECRETS
-from contract.secrets import PLAN, VARIABLE_LIMIT
 from ctl.look_ups import ASSUMED
 from ctl.piggy_pods import origins
 from ctl.render import Rendering
-from secretenv.plan import to_json
 from secretenv.references import PiggySource, ReferenceError, Syntax, parse  # noqa: A004 - the field's word
 from webhook import pod as pods
 from webhook.account_cache import account_key
@@ -50,13 +48,6 @@ def _errors(one: Rendering, secrets: KnownSecrets) -> Iterator[Finding]:
     delivered = _delivered(one)
     if delivered is None:
         return
-    plan = len(f"{PLAN}={to_json(delivered.plan)}".encode())
-    if plan >= VARIABLE_LIMIT:
-        yield Finding(
-            "error",
-            f"its references take {plan} bytes in the injected container's variable {PLAN}, and Linux takes "
-            f"{VARIABLE_LIMIT}: shorten them, or make two pods of it",
-        )
     annotations = pods.annotations(one.subject.pod)
     size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
     if size > _ANNOTATIONS_LIMIT:

@@ -34,5 +34,17 @@ def _carries(present: Any, wanted: Any) -> bool:
                 key in present and _carries(present[key], value) for key, value in wanted.items()
             )
         case list():
-            return isinstance(present, list) and all(any(_carries(each, one) for each in present) for one in wanted)
+            return isinstance(present, list) and _carries_all(present, wanted)
     return bool(present == wanted)
+
+
+def _carries_all(present: list[Any], wanted: list[Any]) -> bool:
+    """Those of one name are compared: a pod may have thousands of mounts, in any order."""
+    by_name: dict[Any, list[Any]] = {}
+    for each in present:
+        by_name.setdefault(_name(each), []).append(each)
+    return all(any(_carries(each, one) for each in by_name.get(_name(one), ())) for one in wanted)
+
+
+def _name(element: Any) -> Any:
+    return element.get("name") if isinstance(element, dict) else None

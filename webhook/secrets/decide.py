@@ -11,7 +11,7 @@ from typing import Any
 
 from contract import annotations as keys
 from contract import secrets
-from secretenv.plan import ContainerPlan, Copied, Delivery, FilePlan, Plan, Variable
+from secretenv.plan import ContainerPlan, Copied, Delivery, FilePlan, Plan, Variable, to_json
 from webhook.decision import ContainerSecrets, SecretsInjection, Shape, WebIdentity
 from webhook.env import Entry, read_env
 from webhook.pod import Pod
@@ -69,20 +69,22 @@ def decide_secrets(
         plans.append(_container_plan(one, delivery, copy))
         containers.append(_container(one, delivery, pod, asked, settings, gathered, entrypoints))
     has_token = identity is not None and identity.mode == "google" and reader.own is None
+    plan = Plan(
+        syntax=asked.syntax,
+        containers=tuple(plans),
+        files=tuple(FilePlan(name=name, text=text) for name, text in asked.files.items()),
+        files_directory=f"{secrets.INJECTOR_PATH}/{secrets.FILES_VOLUME}" if asked.files else "",
+        broker=reader.broker,
+        awaits_token=has_token,
+        keeps_unresolved=asked.keeps_unresolved,
+        rotation=asked.rotation.kind,
+        rotation_interval=asked.rotation_interval,
+        initial_delay=asked.piggy.initial_delay if asked.piggy else 0.0,
+        attempts=asked.piggy.attempts if asked.piggy else 0,
+    )
+    _refuse_long(plan, gathered)
     return SecretsInjection(
-        plan=Plan(
-            syntax=asked.syntax,
-            containers=tuple(plans),
-            files=tuple(FilePlan(name=name, text=text) for name, text in asked.files.items()),
-            files_directory=f"{secrets.INJECTOR_PATH}/{secrets.FILES_VOLUME}" if asked.files else "",
-            broker=reader.broker,
-            awaits_token=has_token,
-            keeps_unresolved=asked.keeps_unresolved,
-            rotation=asked.rotation.kind,
-            rotation_interval=asked.rotation_interval,
-            initial_delay=asked.piggy.initial_delay if asked.piggy else 0.0,
-            attempts=asked.piggy.attempts if asked.piggy else 0,
-        ),
+        plan=plan,
         containers=tuple(containers),
         region=reader.region,
         own_identity=reader.own,
@@ -162,6 +164,19 @@ def _names_set(one: ContainerNeeds, token_volume: str) -> Iterator[str]:
     injected = frozenset(read_env(one.container, token_volume).injected)
     entries = enumerate(one.container.get("env") or ())
     return (str(entry.get("name")) for index, entry in entries if index not in injected)
+
+
+def _refuse_long(plan: Plan, gathered: Annotations) -> None:
+    """No runtime could start the injected container, and nobody would be told why."""
+    # JSON has no character beyond ASCII here. The launcher's sockets are shorter: they stand in the plan as well.
+    size = len(f"{secrets.PLAN}={to_json(plan)}")
+    if size >= secrets.VARIABLE_LIMIT:
+        raise RefusedError(
+            "delivery",
+            f"{gathered.pod_place}: its references take {size} bytes in the injected "
+            f"container's variable {secrets.PLAN}, and Linux takes {secrets.VARIABLE_LIMIT}: shorten them, or make "
+            "two pods of it",
+        )
 
 
 def _refuse_rotation(pod: Pod, asked: Asked, shape: Shape, gathered: Annotations) -> None:

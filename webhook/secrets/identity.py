@@ -48,6 +48,11 @@ def choose_reader(
         return Reader(broker=_broker(settings, gathered), own=None, region=region)
     standalone = asked.piggy is not None and asked.piggy.standalone
     own = None if identity and not standalone else _own_identity(needs, settings)
+    if own and asked.piggy and asked.piggy.region:
+        # It is about the secrets alone; ours sets the region of containers that set none.
+        own = OwnIdentity(env=tuple(each for each in own.env if each["name"] not in _REGIONS), mount=own.mount)
+    elif own:
+        region = _own_region(needs, settings) or region
     if identity is None and own is None:
         raise RefusedError(
             "no_role",

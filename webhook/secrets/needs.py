@@ -18,7 +18,15 @@ from webhook.secrets.asked import Asked
 from webhook.secrets.look_ups import ConfigMaps, LookUpUnavailableError
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import PIGGY_CONTAINER, has_our_volumes, may_refer, restore
-from webhook.secrets.variables import ConfigMapData, Environment, Hidden, config_maps_named, read_environment
+from webhook.secrets.variables import (
+    ConfigMapData,
+    Environment,
+    Hidden,
+    Room,
+    TooMuchError,
+    config_maps_named,
+    read_environment,
+)
 
 _NOBODY: frozenset[str] = frozenset()
 _OURS = Syntax(ours=True, arns=False, piggy=None)
@@ -76,7 +84,15 @@ def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps
     served = [(which, each) for which, _, each in application_containers(restored.pod, skipped)]
     data = _config_map_data([each for _, each in served], gathered, config_maps) if asked.is_explicit else None
     _warn_of_leftovers(pod, asked, gathered)
-    needs = [_container_needs(which, each, data, asked, gathered) for which, each in served]
+    room = Room()
+    try:
+        needs = [_container_needs(which, each, data, asked, gathered, room) for which, each in served]
+    except TooMuchError as exc:
+        raise RefusedError(
+            "delivery",
+            f"{gathered.pod_place}: what its containers take from ConfigMaps and by $(NAME) is too much to be looked "
+            "through for references: take fewer variables, or mount the ConfigMap as files",
+        ) from exc
     files = {name: _file_template(name, text, asked, gathered) for name, text in asked.files.items()}
     found = tuple(one for one in needs if one.templates or one.hidden)
     return Needs(containers=found, files=files) if found or files else None
@@ -91,9 +107,14 @@ def _config_map_data(served: list[Container], gathered: Annotations, config_maps
 
 
 def _container_needs(
-    which: ContainerList, container: Container, data: ConfigMapData | None, asked: Asked, gathered: Annotations
+    which: ContainerList,
+    container: Container,
+    data: ConfigMapData | None,
+    asked: Asked,
+    gathered: Annotations,
+    room: Room,
 ) -> ContainerNeeds:
-    environment = read_environment(container, data, refers=partial(_refers, syntax=asked.syntax))
+    environment = read_environment(container, data, refers=partial(_refers, syntax=asked.syntax), room=room)
     place = f"{gathered.pod_place}: container {container['name']!r}, variable "
     templates = {}
     for name, known in environment.known.items():

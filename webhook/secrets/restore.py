@@ -12,6 +12,7 @@ from typing import Any
 from contract import secrets
 from secretenv import plan
 from webhook.pod import CONTAINER_LISTS, Container, Pod, containers, is_injected
+from webhook.secrets.variables import written
 
 LAUNCHER = f"{secrets.APPLICATION_PATH}/{secrets.LAUNCHER_FILE}"
 # What piggy's webhook leaves in a pod.
@@ -124,7 +125,7 @@ def _container(
             else:
                 # Kubernetes would expand what the plan has expanded already.
                 rest = {key: each for key, each in entries[index].items() if key != "valueFrom"}
-                env[index] = {**rest, "value": text.replace("$(", "$$(")}
+                env[index] = {**rest, "value": written(text)}
         restored["env"] = env
     if not restored:
         return container

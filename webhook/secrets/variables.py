@@ -16,8 +16,12 @@ from webhook.secrets.look_ups import Missing
 ConfigMapData = Mapping[str, Mapping[str, str] | Missing]
 """By name, those of the pod's namespace that were asked for."""
 
-# Of all expanded texts of a container: each may double those before, and no process can have more than 6 MiB.
-_EXPANDED_LIMIT = 1 << 20
+# Of all texts that a pod takes from ConfigMaps and that come of $(NAME), in characters: a line of a pod may stand for
+# a whole ConfigMap, or double the texts before it. No process can have more than 6 MiB, so that few pods come near.
+_ROOM = 16 << 20
+# What a variable costs beside its text.
+_VARIABLE = 256
+_PIGGY = "piggy:"
 _EXPANSION = re.compile(r"\$\$|\$\(([^()]*)\)")
 
 
@@ -26,7 +30,7 @@ class Known:
     """A variable whose text stands in the pod or in a ConfigMap."""
 
     text: str = field(repr=False)
-    """As the process will see it, but for `unexpanded`; `$$` stays as it was written."""
+    """As the process will see it, but for `unexpanded`; `$$` stays as it was written, unless piggy reads it."""
     index: int | None
     """Where it stands in env; None: it comes with envFrom."""
     unexpanded: tuple[str, ...] = ()
@@ -53,6 +57,23 @@ class Environment:
     hidden: tuple[Hidden, ...]
 
 
+class TooMuchError(Exception):
+    """The containers of a pod have more variables than anybody wants to look at."""
+
+
+class Room:
+    """What is left for the texts of a pod that are longer than what stands in the pod for them."""
+
+    def __init__(self) -> None:
+        self._left = _ROOM
+
+    def take(self, characters: int) -> None:
+        """Raises `TooMuchError`."""
+        self._left -= characters
+        if self._left < 0:
+            raise TooMuchError
+
+
 def config_maps_named(container: Container) -> Iterator[str]:
     """The ConfigMaps from which the container takes variables."""
     for source in container.get("envFrom") or ():
@@ -62,13 +83,14 @@ def config_maps_named(container: Container) -> Iterator[str]:
 
 
 def read_environment(
-    container: Container, config_maps: ConfigMapData | None, *, refers: Callable[[str], bool]
+    container: Container, config_maps: ConfigMapData | None, *, refers: Callable[[str], bool], room: Room
 ) -> Environment:
     """The container's variables. Without `config_maps` nobody looks at what comes from ConfigMaps and Secrets.
 
-    `refers` says which texts are references: $(NAME) of such a variable means its value, not its text.
+    `refers` says which texts are references: $(NAME) of such a variable means its value, not its text. `room` is the
+    pod's. Raises `TooMuchError`.
     """
-    reading = _Reading(config_maps, refers)
+    reading = _Reading(config_maps, refers, room)
     for source in container.get("envFrom") or ():
         reading.take_all(source)
     for index, entry in enumerate(container.get("env") or ()):
@@ -81,19 +103,26 @@ def names_in(text: str) -> Iterator[str]:
     return (found[1] for found in _EXPANSION.finditer(text) if found[1] is not None)
 
 
+def written(text: str) -> str:
+    """A `value` that is read as this text again."""
+    return text.replace("$", "$$") if text.startswith(_PIGGY) else text.replace("$(", "$$(")
+
+
 class _Reading:
     """The state while the entries are read in their order."""
 
-    def __init__(self, config_maps: ConfigMapData | None, refers: Callable[[str], bool]) -> None:
+    def __init__(self, config_maps: ConfigMapData | None, refers: Callable[[str], bool], room: Room) -> None:
         self._config_maps = config_maps
         self._refers = refers
+        self._room = room
+        self._referring: dict[Known, bool] = {}
+        """What `refers` said: the text may be long, and meant a thousand times."""
         self.known: dict[str, Known] = {}
         self.hidden: dict[str, Hidden] = {}
         self._later: set[str] = set()
         """Names with a value that is known only when the container runs."""
         self._anything_later = False
         """Whether a whole object may hold any name."""
-        self._room = _EXPANDED_LIMIT
 
     def take_all(self, source: Mapping[str, Any]) -> None:
         """One source of envFrom."""
@@ -102,9 +131,10 @@ class _Reading:
             self._hide_all(prefix, source, name, "Secret")
         for name in _name(source.get("configMapRef")):
             data = self._config_maps.get(name, "absent") if self._config_maps is not None else "forbidden"
-            if data == "forbidden":
+            if data == "forbidden" or (data == "absent" and not _is_optional(source["configMapRef"])):
                 self._hide_all(prefix, source, name, "ConfigMap")
             elif data != "absent":
+                self._room.take(sum(map(len, data.values())) + len(data) * (_VARIABLE + len(prefix)))
                 self.known |= {prefix + key: Known(text, None) for key, text in data.items()}
 
     def take(self, index: int, entry: Mapping[str, Any]) -> None:
@@ -136,35 +166,49 @@ class _Reading:
         for name in _name(origin.get("configMapKeyRef")):
             data = (self._config_maps or {}).get(name, "absent")
             text = data.get(origin["configMapKeyRef"].get("key")) if isinstance(data, Mapping) else None
-            return None if text is None else Known(text, index)
+            if text is not None:
+                self._room.take(len(text) + _VARIABLE)
+                return Known(text, index)
         return None
 
     def _is_absent(self, origin: Mapping[str, Any]) -> bool:
-        """Whether it comes from a ConfigMap that was read and has no such key: the kubelet's matter."""
-        return any((self._config_maps or {}).get(name) != "forbidden" for name in _name(origin.get("configMapKeyRef")))
+        """Whether it comes from a ConfigMap that was read and has no such key, and the container starts without."""
+        reference = origin.get("configMapKeyRef")
+        return any(
+            (self._config_maps or {}).get(name) != "forbidden" and _is_optional(reference) for name in _name(reference)
+        )
 
     def _expanded(self, text: str, index: int) -> Known:
+        # What is ours has a `$$` of its own; piggy-env sees what Kubernetes makes of it.
+        is_piggy = text.startswith(_PIGGY)
         if "$(" not in text:
-            return Known(text, index)
+            return Known(text.replace("$$", "$") if is_piggy else text, index)
         unexpanded: list[str] = []
 
         def replaced(found: re.Match[str]) -> str:
             name = found[1]
             if name is None:
                 # $$(NAME) is $(NAME); any other $$ is left to who reads the text.
-                return "$" if text[found.end() : found.end() + 1] == "(" else found[0]
+                return "$" if is_piggy or text[found.end() : found.end() + 1] == "(" else found[0]
             known = self.known.get(name)
-            if known is not None and not known.unexpanded and not self._refers(known.text):
+            if known is not None and not known.unexpanded and not self._is_reference(known):
+                self._room.take(len(known.text))
                 return known.text
             if known is not None or name in self._later or self._anything_later:
                 unexpanded.append(name)
             return found[0]
 
-        expanded = _EXPANSION.sub(replaced, text)
-        self._room -= len(expanded)
-        if self._room < 0:
-            return Known(text, index, tuple(names_in(text)))
-        return Known(expanded, index, tuple(unexpanded))
+        return Known(_EXPANSION.sub(replaced, text), index, tuple(unexpanded))
+
+    def _is_reference(self, known: Known) -> bool:
+        if known not in self._referring:
+            self._referring[known] = self._refers(known.text)
+        return self._referring[known]
+
+
+def _is_optional(reference: Any) -> bool:
+    """Else the kubelet waits until it is there: what it holds then is not known now."""
+    return isinstance(reference, Mapping) and reference.get("optional") is True
 
 
 def _name(reference: Any) -> Iterator[str]:
