@@ -107,8 +107,9 @@ def _first(job: Job, served: Sequence[Served]) -> Next:
     now = state.State(takers=takers, next_poll=job.world.monotonic() + polling.interval(job))
     for file in generations(job.plan, now):
         place(file)
-    state.write(job.asked.state, now)
+    # Before the state: a child that finds one has no more to deliver, and would never say that everything is there.
     place(Placed(path=os.path.join(job.asked.state, READY_FILE), content=b"ready\n"))
+    state.write(job.asked.state, now)
     return _until_next(job.plan, _serve(job, now, served, linger=LINGER), job.world)
 
 

@@ -251,6 +251,18 @@ def test_volume_that_is_not_there(pod: Pod) -> None:
     assert "state/ready" not in pod.written()
 
 
+def test_ended_before_it_was_ready(pod: Pod) -> None:
+    """A child that could not say that everything is there leaves the next one all to do: the hook waits for it."""
+    plan = pod.plan(pod.container("web", P="sm://db#password"))
+    in_the_way = pod.folder / "state" / "ready"
+    in_the_way.mkdir()
+    with pytest.raises(RefreshError, match="state/ready"):
+        pod.deliver(plan)
+    in_the_way.rmdir()
+    pod.deliver(plan)
+    assert pod.written()["state/ready"] == "ready\n"
+
+
 def test_launcher_that_is_not_there(pod: Pod) -> None:
     """An image without a launcher says so."""
     with pytest.raises(RefreshError, match="part of the injected image"):
