@@ -64,7 +64,12 @@ def _delivered_again(job: Job, now: State, changed: Collection[str]) -> tuple[St
         except RefreshError as exc:
             reasons.append(str(exc))
             continue
-        now = rotation.rotated(now, taker, reading.versions(own, job.memory)[taker])
+        versions = reading.versions(own, job.memory)[taker]
+        if versions == now.takers[taker].versions:
+            # Another replica of the broker, or of AWS, is behind the one that told the version.
+            reasons.append(f"{taker}: there is a new version, but what is read is still the one that was delivered")
+            continue
+        now = rotation.rotated(now, taker, versions)
         for file in (*files, *generations(job.plan, now, taker)):
             place(file)
         job.world.log("info", "rotated", taker=taker, generation=now.takers[taker].generation)

@@ -396,6 +396,23 @@ def test_broken_rotation_restarts_nobody(pod: Pod) -> None:
     assert "P in container web" in str(pod.events[-1])
 
 
+def test_new_version_that_cannot_be_read_yet(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is asked for the value may be behind who told its version: nobody is restarted for what he has."""
+    plan = pod.plan(pod.container("one", "env", P="sm://other"), rotation="restart", rotation_interval=100)
+    pod.deliver(plan)
+    before = {path: text for path, text in pod.written().items() if not path.startswith("state")}
+    with monkeypatch.context() as patched:
+        patched.setattr(pod.store, "versions", lambda sources, **_: dict.fromkeys(sources, "1"))
+        pod.now += 100
+        pod.deliver(plan)
+    assert {path: text for path, text in pod.written().items() if not path.startswith("state")} == before
+    assert "still the one that was delivered" in str(pod.events[-1])
+    pod.store.change("other", "new")
+    pod.now += 100
+    pod.deliver(plan)
+    assert (pod.written()["one/generation"], pod.written()["one/env"]) == ("2\n", answer(P="new"))
+
+
 def test_state_that_cannot_be_read(pod: Pod) -> None:
     """Rubbish in the state's place means that everything is delivered again."""
     plan = rotating(pod)
