@@ -63,7 +63,7 @@ class Answers:
                 return None
             raise error
         answer = answer_of(wants, results)
-        self._remember(container, reading.versions(wants, job.memory))
+        self._remember(container, reading.versions(wants, results, job.memory))
         job.world.log("info", "container served", container=container.name, variables=len(wants))
         return answer
 

@@ -396,6 +396,22 @@ def test_broken_rotation_restarts_nobody(pod: Pod) -> None:
     assert "P in container web" in str(pod.events[-1])
 
 
+def test_what_was_kept_as_written_stops_no_rotation(pod: Pod) -> None:
+    """A variable that never had a value stays as it was written; one that had a value must have the new one."""
+    one = pod.container("one", "env", P="sm://db#password", TYPO="sm://db#nothing", GONE="sm://gone")
+    plan = pod.plan(one, rotation="restart", rotation_interval=100, keeps_unresolved=True)
+    pod.deliver(plan)
+    pod.store.change("db", json.dumps({"password": "new"}))
+    pod.now += 100
+    pod.deliver(plan)
+    assert (pod.written()["one/generation"], pod.written()["one/env"]) == ("2\n", answer(P="new"))
+    pod.store.change("db", json.dumps({"nothing": "now"}))
+    pod.now += 100
+    pod.deliver(plan)
+    assert pod.written()["one/generation"] == "2\n"
+    assert pod.events[-1]["event"] == "stale"
+
+
 def test_new_version_that_cannot_be_read_yet(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is asked for the value may be behind who told its version: nobody is restarted for what he has."""
     plan = pod.plan(pod.container("one", "env", P="sm://other"), rotation="restart", rotation_interval=100)
