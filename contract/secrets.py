@@ -52,9 +52,11 @@ BROKER_TOKEN_FILE = "token"
 BROKER_AUDIENCE = "token-injector-broker"
 
 # An answer, on the socket and in the env file: MAGIC, then records that end with NUL: "S NAME=VALUE" sets, "U NAME"
-# unsets, "E REASON" says no, and "." is the last one. A request: MAGIC, "NAME=VALUE" for each of the container's own
-# variables that has one of MARKERS in its value, and an empty record.
+# unsets, "E REASON" says no, and "." is the last one. A request: MAGIC, ASIDE where it is a probe, a hook or a person
+# who asks, "NAME=VALUE" for each of the container's own variables that has one of MARKERS in its value, and an empty
+# record. What is given aside is not what the container has: its rotation does not look at it.
 MAGIC = "token-injector secrets 1\n"
+ASIDE = "TOKEN_INJECTOR_ASIDE=1"
 RECORD_SET, RECORD_UNSET, RECORD_ERROR, RECORD_END = "S ", "U ", "E ", "."
 MARKERS = ("piggy:", "sm://", "ssm://", "ssm-path://", "ddb://", "arn:")
 # Linux' MAX_ARG_STRLEN: the longest "NAME=VALUE" with its NUL. Longer values go into a file.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from contract.secrets import ASIDE
 from injector import reading, rotation, state, unresolved, wanted
 from injector.delivering import answer_of
 from injector.errors import RefreshError, printable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from injector.job import Job
     from secretenv.plan import ContainerPlan
 
+_ASIDE = ASIDE.partition("=")[0]
 # A launcher's reason is one line in its own termination log.
 REASON = 1000
 
@@ -63,7 +65,8 @@ class Answers:
                 return None
             raise error
         answer = answer_of(wants, results)
-        self._remember(container, reading.versions(wants, job.memory))
+        if _ASIDE not in sent:
+            self._remember(container, reading.versions(wants, results, job.memory))
         job.world.log("info", "container served", container=container.name, variables=len(wants))
         return answer
 

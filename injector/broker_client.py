@@ -154,7 +154,8 @@ class BrokerStore:
             connection.request("POST", wire.PATH, question, headers)
             response = connection.getresponse()
             body = b""
-            while block := response.read(BLOCK):
+            # What has come, at once: whoever sends a byte now and then would be waited for beyond the time.
+            while block := response.read1(BLOCK):
                 body += block
                 if len(body) > wire.ANSWER_LIMIT:
                     raise WireError(f"the answer has more than {wire.ANSWER_LIMIT} bytes")
@@ -221,4 +222,5 @@ def _token(path: str) -> str:
 
 def _seconds(header: str | None) -> float:
     """Of Retry-After, which may also be a date; that, like none, is the shortest pause."""
-    return float(header) if header and re.fullmatch("[0-9]{1,4}", header) else SHORTEST_PAUSE
+    asked = float(header) if header and re.fullmatch("[0-9]{1,4}", header) else 0.0
+    return max(SHORTEST_PAUSE, asked)

@@ -56,7 +56,7 @@ def _delivered_again(job: Job, now: State, changed: Collection[str]) -> tuple[St
     reasons: list[str] = []
     for taker in sorted(changed):
         own = [one for one in wants if one.taker == taker]
-        if missing := unresolved.refused(own, results):
+        if missing := unresolved.refused((one for one in own if _had_value(one, now)), results):
             reasons.append(str(unresolved.error(missing)))
             continue
         try:
@@ -64,11 +64,22 @@ def _delivered_again(job: Job, now: State, changed: Collection[str]) -> tuple[St
         except RefreshError as exc:
             reasons.append(str(exc))
             continue
-        now = rotation.rotated(now, taker, reading.versions(own, job.memory)[taker])
+        versions = reading.versions(own, results, job.memory)[taker]
+        if versions == now.takers[taker].versions:
+            # Another replica of the broker, or of AWS, is behind the one that told the version.
+            reasons.append(f"{taker}: there is a new version, but what is read is still the one that was delivered")
+            continue
+        now = rotation.rotated(now, taker, versions)
         for file in (*files, *generations(job.plan, now, taker)):
             place(file)
         job.world.log("info", "rotated", taker=taker, generation=now.takers[taker].generation)
     return now, reasons
+
+
+def _had_value(one: Wanted, now: State) -> bool:
+    """Else it stayed as it was written when it was delivered, and does so again: the pod keeps it."""
+    delivered = now.takers[one.taker].versions
+    return bool(one.references) and all(reading.unfiltered(reference) in delivered for reference in one.references)
 
 
 def _asked_on_sockets(job: Job, now: State) -> Iterable[Wanted]:

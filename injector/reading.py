@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from injector.once import World
     from injector.wanted import Result, Wanted
-    from secretenv.references import Source
+    from secretenv.references import Reference, Source
     from secretenv.stores import Store
 
 # Of one try of all that is not read yet; a try that begins just before the deadline gets the shortest.
@@ -51,16 +51,23 @@ class Memory:
         return found.version if found else None
 
 
-def versions(wants: Iterable[Wanted], memory: Memory) -> dict[str, dict[str, str]]:
-    """By taker, the version of each reference that was read, by its canonical form."""
+def versions(wants: Iterable[Wanted], results: Mapping[str, Result], memory: Memory) -> dict[str, dict[str, str]]:
+    """By taker, the version of each reference in what has a value, by its canonical form."""
     found: dict[str, dict[str, str]] = {}
     for one in wants:
         of_taker = found.setdefault(one.taker, {})
+        if isinstance(results[one.key], Refusal):
+            continue
         for reference in one.references:
             version = memory.version(reference.source)
             if version is not None:
-                of_taker[canonical(replace(reference, filters=()))] = version
+                of_taker[unfiltered(reference)] = version
     return found
+
+
+def unfiltered(reference: Reference) -> str:
+    """The canonical form under which a reference's version is remembered."""
+    return canonical(replace(reference, filters=()))
 
 
 class _Known:

@@ -96,19 +96,21 @@ def _first(job: Job, served: Sequence[Served]) -> Next:
     if job.plan.awaits_token:
         _await_token(job)
     wants = wanted.of_plan(job.plan, job.environ, job.backend.prepare)
-    files = deliverable(job.plan, wants, _resolved(job, wants))
+    results = _resolved(job, wants)
+    files = deliverable(job.plan, wants, results)
     for file in (*launchers(job.plan, job.asked.launcher), *files):
         place(file)
     job.world.log("info", "secrets delivered", wanted=len(wants), files=len(files))
     if job.asked.report_fd is None:
         return Next(seconds=IDLE)
-    versions = reading.versions(wants, job.memory)
+    versions = reading.versions(wants, results, job.memory)
     takers = {taker: state.Delivered(versions=versions.get(taker, {})) for taker in wanted.takers(job.plan)}
     now = state.State(takers=takers, next_poll=job.world.monotonic() + polling.interval(job))
     for file in generations(job.plan, now):
         place(file)
-    state.write(job.asked.state, now)
+    # Before the state: a child that finds one has no more to deliver, and would never say that everything is there.
     place(Placed(path=os.path.join(job.asked.state, READY_FILE), content=b"ready\n"))
+    state.write(job.asked.state, now)
     return _until_next(job.plan, _serve(job, now, served, linger=LINGER), job.world)
 
 

@@ -47,6 +47,7 @@
 #define ENV_FILE "env"
 #define GENERATION_FILE "generation"
 #define MAGIC "token-injector secrets 1\n"
+#define ASIDE "TOKEN_INJECTOR_ASIDE=1"
 #define RECORD_SET "S "
 #define RECORD_UNSET "U "
 #define RECORD_ERROR "E "

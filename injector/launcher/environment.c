@@ -31,16 +31,20 @@ static bool is_asked_for(const char *entry) {
     return false;
 }
 
-size_t request_length(char *const *entries) {
-    size_t length = sizeof MAGIC;  // and the empty record
+size_t request_length(char *const *entries, bool aside) {
+    size_t length = sizeof MAGIC + (aside ? sizeof ASIDE : 0);  // and the empty record
     for (; *entries != NULL; entries++)
         if (is_asked_for(*entries)) length += strlen(*entries) + 1;
     return length;
 }
 
-void request_write(char *const *entries, char *bytes) {
+void request_write(char *const *entries, bool aside, char *bytes) {
     memcpy(bytes, MAGIC, sizeof MAGIC - 1);
     bytes += sizeof MAGIC - 1;
+    if (aside) {
+        memcpy(bytes, ASIDE, sizeof ASIDE);
+        bytes += sizeof ASIDE;
+    }
     for (; *entries != NULL; entries++) {
         if (!is_asked_for(*entries)) continue;
         memcpy(bytes, *entries, strlen(*entries) + 1);

@@ -82,13 +82,13 @@ static int end_with_answer(const struct settings *settings, const struct questio
 }
 
 static int start(struct first *first, struct question *question) {
-    question->request_length = request_length(environ);
+    question->request_length = request_length(environ, first->asked->aside);
     char *request = room(question->request_length), **entries;
     question->request = request;
     question->bytes = room(MESSAGE_LIMIT);
     if (request == NULL || question->bytes == NULL)
         return become_failed(&first->settings->log, first->asked->command[0], ENOMEM);
-    request_write(environ, request);
+    request_write(environ, first->asked->aside, request);
     // Before the values are asked for: what changes between the two is seen as a change.
     if (first->asked->supervision != SUPERVISE_NOT) generation_read(first->generation, &first->known);
     enum asked how = ask(question);
@@ -111,6 +111,7 @@ int run_exec(const struct settings *given, const char *own_name, char *const *ar
     if (problem.argument != NULL) return exec_refuse(&settings.log, &problem);
     if (asked.help) return write(STDOUT_FILENO, USAGE, sizeof USAGE - 1) > 0 ? EXIT_OK : EXEC_INTERNAL;
     if (asked.source == SOURCE_BESIDE) {
+        asked.aside = true;
         // The container's last words are not those of a probe or of a person's shell.
         settings.log = (struct termination_log){.path = ""};
         problem = (struct problem){"--from", "needed: neither " SOCKET_FILE " nor " ENV_FILE " is beside the launcher"};

@@ -16,8 +16,8 @@ struct answer {
 void answer_read(struct answer *answer, const char *bytes, size_t length);
 
 // environment.c: pure; entries are "NAME=VALUE", the last one is followed by NULL.
-size_t request_length(char *const *entries);
-void request_write(char *const *entries, char *bytes);
+size_t request_length(char *const *entries, bool aside);
+void request_write(char *const *entries, bool aside, char *bytes);
 size_t entries_count(char *const *entries);
 void entries_merge(char *const *entries, char *answer, char **merged);
 const char *entries_find(char *const *entries, const char *name);
@@ -28,6 +28,7 @@ enum supervision { SUPERVISE_NOT, SUPERVISE_RESTART, SUPERVISE_SIGNAL };
 struct exec_arguments {
     enum source source;
     const char *path;
+    bool aside;  // not the container's own process asks
     uint64_t timeout;
     enum supervision supervision;
     int signal;

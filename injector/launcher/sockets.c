@@ -13,14 +13,16 @@
 // Connections that wait for a child; each restart of a container is one.
 #define QUEUE 16
 
-// Whoever sees the socket may ask: the container's mount is the authorisation, and its user may be anyone.
+// Whoever sees the socket may ask: the container's mount is the authorisation, and its user may be anyone. It has that
+// mode from its first moment on: a launcher that waits for it gives up where it may not connect.
 static bool listen_at(const struct sockaddr_un *address, int place) {
     int made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     unlink(address->sun_path);  // of the container's last life
+    mode_t before = umask(0111);
     bool listens = made >= 0 && bind(made, (const struct sockaddr *)address, sizeof *address) == 0 &&
-                   chmod(address->sun_path, 0666) == 0 && listen(made, QUEUE) == 0 &&
-                   fcntl(made, F_DUPFD_CLOEXEC, place) == place;
+                   listen(made, QUEUE) == 0 && fcntl(made, F_DUPFD_CLOEXEC, place) == place;
     int error = errno;
+    umask(before);
     if (made >= 0) close(made);
     errno = error;
     return listens;

@@ -3,6 +3,7 @@
 While AWS cannot answer, what was read last is given for a while. A refusal of AWS ends that: it is an answer.
 """
 
+import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
@@ -133,7 +134,7 @@ class Reading:
                 self._sleep(_PAUSE)
         for key, outcome in outcomes.items():
             if isinstance(outcome, Refusal):
-                self._refusals.put(key, outcome)
+                self._refusals.put(key, outcome, size=_size(key, outcome.message))
         return outcomes
 
     def _ask(
@@ -149,7 +150,7 @@ class Reading:
     def _judged(self, identity: Identity, key: Key, outcome: Fetched | Refusal) -> Fetched | Refusal:
         """What an outcome of AWS means beside what was read before."""
         if isinstance(outcome, Fetched):
-            self._values.put(key, outcome, size=_size(outcome))
+            self._values.put(key, outcome, size=_size(key, outcome.value))
             self._versions.drop(key)
             self._counts.served("aws", 1)
             return outcome
@@ -157,11 +158,11 @@ class Reading:
             last = self._values.get(key, within=self._limits.stale)
             if last is None:
                 return outcome
-            self._refusals.put(key, outcome)
+            self._refusals.put(key, outcome, size=_size(key, outcome.message))
             self._counts.served("stale", 1)
             return last
         self._values.drop(key)
-        self._refusals.put(key, outcome)
+        self._refusals.put(key, outcome, size=_size(key, outcome.message))
         if outcome.reason == "access_denied":
             self._sessions.denied(identity)
         return outcome
@@ -178,7 +179,7 @@ class Reading:
         for key in wanted:
             outcome = outcomes[key] = said[key[2]]
             if isinstance(outcome, str):
-                self._versions.put(key, outcome)
+                self._versions.put(key, outcome, size=_size(key, outcome))
                 self._forget_older(key, outcome)
         return outcomes
 
@@ -201,7 +202,7 @@ def _late() -> Refusal:
     return Refusal(reason="unavailable", message="AWS has not answered the broker in time")
 
 
-def _size(fetched: Fetched) -> int:
-    if isinstance(fetched.value, Mapping):
-        return sum(len(name) + len(text) for name, text in fetched.value.items())
-    return len(fetched.value)
+def _size(key: Key, kept: str | bytes | Mapping[str, str]) -> int:
+    """In memory. A name is as long as the pod that asks wants it to be, and refusals repeat it."""
+    own = [part for each in kept.items() for part in each] if isinstance(kept, Mapping) else [kept]
+    return sum(map(sys.getsizeof, [repr(key[2]), *own]))

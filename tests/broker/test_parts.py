@@ -13,7 +13,12 @@ from secretenv.broker.identities import own, shared
 from secretenv.broker.kept import Kept
 from secretenv.broker.places import Places
 from secretenv.broker.reachable import Reachable
+from secretenv.broker.reading import Limits, Reading
 from secretenv.broker.refused import RefusedError
+from secretenv.references import Secret
+from secretenv.stores import Refusal
+from secretenv.stores.deadline import Deadline
+from tests.broker.counted import Counted
 from tests.broker.test_reading_once import Clock
 
 NAMES = st.text(min_size=1, max_size=8).filter(lambda name: name != KEY)
@@ -40,6 +45,29 @@ def test_kept_within_bytes() -> None:
     assert {name for name in "abcd" if kept.get(name, within=100)} == {"a", "c", "d"}
     kept.put("a", "b", size=10_000)
     assert kept.get("a", within=100) is None
+
+
+class _Refusing:
+    """AWS that denies everything."""
+
+    def session(self, *_: object) -> Refusal:
+        """As `Sessions`."""
+        return Refusal(reason="access_denied", message="no")
+
+    def denied(self, *_: object) -> None:
+        """As `Sessions`."""
+
+
+def test_refused_names_count() -> None:
+    """A pod chooses how long the names are that it asks for, and so must not choose how much is kept of them."""
+    limits = Limits(fresh=60, stale=60, most_bytes=100_000)
+    place = Places(1, "AWS").taken
+    reading = Reading(_Refusing(), limits=limits, place=place, counts=Counted(), clock=Clock())  # type: ignore[arg-type]
+    for number in range(20):
+        name = f"{number}" + "x" * 30_000
+        found = reading.fetch(shared("r", "t", "n"), None, [Secret(name=name)], Deadline(5, clock=lambda: 0.0))
+        assert [outcome.message for outcome in found.values() if isinstance(outcome, Refusal)] == ["no"]
+    assert len(reading._refusals._entries) == 3
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 3000), st.booleans())))

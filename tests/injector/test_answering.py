@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.secrets import MAGIC
+from contract.secrets import ASIDE, MAGIC
 from injector import state
 from injector.answering import Answers
 from injector.backend import Backend
@@ -138,3 +138,12 @@ def test_served_is_delivered(pod: Pod) -> None:
     assert written == found.state
     assert written
     assert written.takers["container one"] == state.Delivered(versions={"sm://db#user": "1", "sm://other": "0"})
+
+
+def test_what_is_given_aside_is_not_delivered(pod: Pod) -> None:
+    """A probe that gets the new value must not hide from the next poll that the application has the old one."""
+    plan = pod.plan(pod.container("one", "socket", P="sm://db#user"), rotation="restart")
+    found = answers(pod, plan)
+    assert ask(found, plan, 0, ASIDE.encode() + b"\0\0") == {"P": "ann"}
+    assert found.state == state.State()
+    assert state.read(str(pod.folder / "state")) is None

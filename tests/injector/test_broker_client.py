@@ -172,7 +172,8 @@ def test_busy(broker: FakeBroker, client: Client, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "pauses"), [("60", []), (None, [0.1] * 50), ("Wed, 21 Oct 2026 07:28:00 GMT", [0.1] * 50)]
+    ("header", "pauses"),
+    [("60", []), ("0", [0.1] * 50), (None, [0.1] * 50), ("Wed, 21 Oct 2026 07:28:00 GMT", [0.1] * 50)],
 )
 def test_too_busy(broker: FakeBroker, client: Client, header: str | None, pauses: list[float]) -> None:
     """Not beyond the timeout; without a number of seconds the pause is short."""

@@ -251,6 +251,18 @@ def test_volume_that_is_not_there(pod: Pod) -> None:
     assert "state/ready" not in pod.written()
 
 
+def test_ended_before_it_was_ready(pod: Pod) -> None:
+    """A child that could not say that everything is there leaves the next one all to do: the hook waits for it."""
+    plan = pod.plan(pod.container("web", P="sm://db#password"))
+    in_the_way = pod.folder / "state" / "ready"
+    in_the_way.mkdir()
+    with pytest.raises(RefreshError, match="state/ready"):
+        pod.deliver(plan)
+    in_the_way.rmdir()
+    pod.deliver(plan)
+    assert pod.written()["state/ready"] == "ready\n"
+
+
 def test_launcher_that_is_not_there(pod: Pod) -> None:
     """An image without a launcher says so."""
     with pytest.raises(RefreshError, match="part of the injected image"):
@@ -382,6 +394,39 @@ def test_broken_rotation_restarts_nobody(pod: Pod) -> None:
     assert pod.written()["one/generation"] == "2\n"
     assert pod.written()["web/P.env"] == f"P='{CANARY}'\n"
     assert "P in container web" in str(pod.events[-1])
+
+
+def test_what_was_kept_as_written_stops_no_rotation(pod: Pod) -> None:
+    """A variable that never had a value stays as it was written; one that had a value must have the new one."""
+    one = pod.container("one", "env", P="sm://db#password", TYPO="sm://db#nothing", GONE="sm://gone")
+    plan = pod.plan(one, rotation="restart", rotation_interval=100, keeps_unresolved=True)
+    pod.deliver(plan)
+    pod.store.change("db", json.dumps({"password": "new"}))
+    pod.now += 100
+    pod.deliver(plan)
+    assert (pod.written()["one/generation"], pod.written()["one/env"]) == ("2\n", answer(P="new"))
+    pod.store.change("db", json.dumps({"nothing": "now"}))
+    pod.now += 100
+    pod.deliver(plan)
+    assert pod.written()["one/generation"] == "2\n"
+    assert pod.events[-1]["event"] == "stale"
+
+
+def test_new_version_that_cannot_be_read_yet(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is asked for the value may be behind who told its version: nobody is restarted for what he has."""
+    plan = pod.plan(pod.container("one", "env", P="sm://other"), rotation="restart", rotation_interval=100)
+    pod.deliver(plan)
+    before = {path: text for path, text in pod.written().items() if not path.startswith("state")}
+    with monkeypatch.context() as patched:
+        patched.setattr(pod.store, "versions", lambda sources, **_: dict.fromkeys(sources, "1"))
+        pod.now += 100
+        pod.deliver(plan)
+    assert {path: text for path, text in pod.written().items() if not path.startswith("state")} == before
+    assert "still the one that was delivered" in str(pod.events[-1])
+    pod.store.change("other", "new")
+    pod.now += 100
+    pod.deliver(plan)
+    assert (pod.written()["one/generation"], pod.written()["one/env"]) == ("2\n", answer(P="new"))
 
 
 def test_state_that_cannot_be_read(pod: Pod) -> None:

@@ -144,6 +144,8 @@ def test_source_beside_the_launcher(application: Application, there: str) -> Non
     else:
         with application.peer(sets(FROM="socket")):
             done = application.run_line(line)
+            # It is no start of the container, and says so.
+            assert application.requests == [f"{secrets.MAGIC}{secrets.ASIDE}\0\0".encode()]
     assert done.variables()[-1] == f"FROM={'file' if there == 'file' else 'socket'}"
 
 

@@ -36,10 +36,10 @@ static void fuzz_merge(char *bytes, size_t variables) {
     check_name(merged, answer, "A", 1);
     for (char **entry = merged; *entry != NULL; entry++)
         promise(strcmp(*entry, TIME_DIVISOR "=9") != 0);
-    size_t length = request_length(merged);
+    size_t length = request_length(merged, true);
     char *request = malloc(length);
     if (request == NULL) abort();
-    request_write(merged, request);
+    request_write(merged, true, request);
     promise(request[length - 1] == '\0' && memcmp(request, MAGIC, sizeof MAGIC - 1) == 0);
     free(request);
     free(merged);
