@@ -109,7 +109,11 @@ def _container_plan(one: ContainerNeeds, delivery: Delivery, copies: _Copies) ->
         name=one.name,
         delivery=delivery,
         directory=f"{secrets.INJECTOR_PATH}/{volume_of(one.name)}",
-        variables=tuple(Variable(name=name, text=texts[name].text) for name in one.templates),
+        variables=tuple(
+            Variable(name=name, text=texts[name].text)
+            for name in one.templates
+            if delivery == "envfile" or not texts[name].overridable
+        ),
         copied=copies.copied,
         own_environment=delivery == "socket" and bool(one.hidden),
     )
@@ -142,14 +146,15 @@ def _container(
 def _copies(one: ContainerNeeds, index: int, token_volume: str) -> _Copies:
     """What comes from Secrets, under names that no two containers share.
 
-    A variable that the author set beside a whole Secret wins over the Secret's key: an empty one stands for it here.
+    What is set in env, or by a later ConfigMap, wins over a whole Secret's key: an empty variable stands for it here.
     """
     before = f"{secrets.COPIED_PREFIX}{index}_"
     single = [hidden for hidden in one.hidden if not hidden.whole]
     whole = [hidden for hidden in one.hidden if hidden.whole]
-    set_by_author = dict.fromkeys(_names_set(one, token_volume)) if whole else {}
+    later = [name for name, known in one.environment.known.items() if known.index is None and not known.overridable]
+    winning = dict.fromkeys([*_names_set(one, token_volume), *later]) if whole else {}
     names = {hidden.name for hidden in single}
-    empty = [{"name": before + name, "value": ""} for name in set_by_author if name not in names]
+    empty = [{"name": before + name, "value": ""} for name in winning if name not in names]
     return _Copies(
         env=(*({"name": before + hidden.name, **hidden.source} for hidden in single), *empty),
         env_from=tuple({"prefix": before + hidden.name, **hidden.source} for hidden in whole),

@@ -65,7 +65,6 @@ def _asked_envfile(one: ContainerNeeds, unfit: list[str], settings: Settings, ga
             f"this name: rename it, or set {keys.SECRET_DELIVERY} to launcher",
         )
     if one.hidden:
-        gathered.warn(
-            f"container {one.name}: references in variables from {one.hidden[0].kind}s stay as they are by envfile"
-        )
+        kind = next((each.kind for each in one.hidden if each.kind == "Secret"), "ConfigMap")
+        gathered.warn(f"container {one.name}: references in variables from {kind}s stay as they are by envfile")
     return "envfile" if one.templates else None

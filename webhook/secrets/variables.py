@@ -7,7 +7,7 @@ Source: makeEnvironmentVariables in Kubernetes' pkg/kubelet/kubelet_pods.go.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from webhook.pod import Container
@@ -35,6 +35,8 @@ class Known:
     """Where it stands in env; None: it comes with envFrom."""
     unexpanded: tuple[str, ...] = ()
     """The names in it whose values only the container will have: of references, and of what nobody here knows."""
+    overridable: bool = False
+    """Whether a whole object that nobody here knows follows in envFrom, and may hold another text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,8 @@ class _Reading:
         self.hidden: dict[str, Hidden] = {}
         self._later: set[str] = set()
         """Names with a value that is known only when the container runs."""
+        self._taken: list[tuple[str, Mapping[str, Any], str]] = []
+        """ConfigMaps of envFrom that are known: prefix, source, name."""
         self._anything_later = False
         """Whether a whole object may hold any name."""
 
@@ -135,6 +139,7 @@ class _Reading:
                 self._hide_all(prefix, source, name, "ConfigMap")
             elif data != "absent":
                 self._room.take(sum(map(len, data.values())) + len(data) * (_VARIABLE + len(prefix)))
+                self._taken.append((prefix, source, name))
                 self.known |= {prefix + key: Known(text, None) for key, text in data.items()}
 
     def take(self, index: int, entry: Mapping[str, Any]) -> None:
@@ -157,10 +162,21 @@ class _Reading:
         self, prefix: str, source: Mapping[str, Any], name: str, kind: Literal["Secret", "ConfigMap"]
     ) -> None:
         self._anything_later = True
+        self._override(prefix)
         if self._config_maps is not None:
             rest = {key: value for key, value in source.items() if key != "prefix"}
             # No variable's name has a blank: the key is nobody else's.
             self.hidden[f"{prefix} {kind} {name}"] = Hidden(name=prefix, source=rest, whole=True, kind=kind)
+
+    def _override(self, prefix: str) -> None:
+        """What was known is the later one's, where it has the name; the kubelet alone can say."""
+        self._room.take(len(self.known))
+        found = {name: known for name, known in self.known.items() if name.startswith(prefix) and not known.overridable}
+        self.known |= {name: replace(known, overridable=True) for name, known in found.items()}
+        if any(self._is_reference(known) for known in found.values()):
+            taken, self._taken = self._taken, []
+            for earlier, source, name in taken:
+                self._hide_all(earlier, source, name, "ConfigMap")
 
     def _from_config_map(self, origin: Mapping[str, Any], index: int) -> Known | None:
         for name in _name(origin.get("configMapKeyRef")):
@@ -191,7 +207,7 @@ class _Reading:
                 # $$(NAME) is $(NAME); any other $$ is left to who reads the text.
                 return "$" if is_piggy or text[found.end() : found.end() + 1] == "(" else found[0]
             known = self.known.get(name)
-            if known is not None and not known.unexpanded and not self._is_reference(known):
+            if known is not None and not (known.unexpanded or known.overridable or self._is_reference(known)):
                 self._room.take(len(known.text))
                 return known.text
             if known is not None or name in self._later or self._anything_later:
