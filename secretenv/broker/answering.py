@@ -17,7 +17,7 @@ from secretenv.broker.grants import Grants, as_granted
 from secretenv.broker.identities import LONGEST_NAME, Identity, own, shared
 from secretenv.broker.reading import Reading
 from secretenv.broker.refused import RefusedError, unavailable
-from secretenv.references import Reference, ReferenceError, Source, Syntax, parse  # noqa: A004 - the field's word
+from secretenv.references import Reference, ReferenceError, Source, Syntax, canonical, parse  # noqa: A004 - the field's word
 from secretenv.resolve import select
 from secretenv.stores import Fetched, Refusal
 from secretenv.stores.arn import region_of
@@ -206,7 +206,8 @@ def _reference(text: str) -> Reference | Refusal:
         return Refusal(reason="invalid", message=f"the broker cannot read this reference: {exc}")
     if template is not None and len(template.parts) == 1:
         part = template.parts[0]
-        if isinstance(part, Reference) and not part.filters:
+        # One spelling for each: else a thousand names for one secret make an answer a thousand times as long.
+        if isinstance(part, Reference) and not part.filters and canonical(part) == text:
             return part
     return Refusal(reason="invalid", message="the broker expects one reference in canonical form, without filters")
 
