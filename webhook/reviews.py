@@ -21,6 +21,7 @@ from webhook.entrypoint.assemble import webhook_lookup
 from webhook.in_force import SettingsInForce
 from webhook.kubelet_version import Floor, GivenFloor, Version, shown
 from webhook.nodes import WatchedNodes
+from webhook.one_review import for_one_review
 from webhook.review import Answer, ServiceAccounts, review
 from webhook.role_policy import RolePolicy
 from webhook.secrets.look_ups import OFFLINE, LookUps, Unasked
@@ -109,6 +110,8 @@ class _Outside:
     """What is asked for secrets, and how to end it."""
 
     look_ups: LookUps
+    seconds: float
+    """For all questions of one review; one that was begun in time may end after it."""
     stops: tuple[Callable[[], None], ...]
 
 
@@ -156,6 +159,7 @@ def _outside(server: ServerSettings, environ: Mapping[str, str], connection: Con
             config_maps=config_maps or OFFLINE.config_maps,
             entrypoints=entrypoints or Unasked("the webhook's operator has switched the look-up off"),
         ),
+        seconds=server.entrypoint.entrypoint_timeout,
         stops=tuple(each.stop for each in (config_maps, entrypoints) if each is not None),
     )
 
@@ -211,8 +215,12 @@ def _reviews(settings: Settings, accounts: _Accounts, floors: _Floors, files: _F
         for end in (*outside.stops, *(source.stop for source in sources.values())):
             end()
 
+    def answer(body: Any) -> Answer:
+        look_ups = for_one_review(outside.look_ups, seconds=outside.seconds, clock=time.monotonic)
+        return review(body, accounts=accounts, settings=in_force(), look_ups=look_ups)
+
     return Reviews(
-        review=lambda body: review(body, accounts=accounts, settings=in_force(), look_ups=outside.look_ups),
+        review=answer,
         readiness=readiness,
         gauges=gauges,
         stop=stop,
