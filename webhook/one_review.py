@@ -32,8 +32,8 @@ class _ConfigMapsInTime:
         """What has been read before is remembered by the source, so that a retry goes further."""
         if self._is_over():
             raise LookUpUnavailableError(
-                f"ConfigMap {namespace}/{name}, from which the pod takes variables, can't be read now: the pod names too "
-                "many to read them all in the time of one review. Nothing is wrong with the pod: retry"
+                f"ConfigMap {namespace}/{name}, from which the pod takes variables, can't be read now: the pod names "
+                "too many to read them all in the time of one review. Nothing is wrong with the pod: retry"
             )
         return self._source.data(namespace, name)
 
