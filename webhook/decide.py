@@ -23,6 +23,8 @@ from webhook.secrets.resources import secrets_resources
 from webhook.settings import Resources, Settings
 from webhook.web_identity import web_identity
 
+_RESOURCES = frozenset({keys.CPU_REQUEST, keys.CPU_LIMIT, keys.MEMORY_REQUEST, keys.MEMORY_LIMIT})
+
 
 def opted_out(pod: Pod) -> Skip | None:
     """What the labels alone decide of the web identity, before a service account is looked up."""
@@ -132,6 +134,8 @@ def _injection(
 def _skip_containers(gathered: Annotations, pod: Pod) -> frozenset[str]:
     nobody: frozenset[str] = frozenset()
     skipped = gathered.value(keys.SKIP_CONTAINERS, values.container_names, nobody)
+    if not skipped:
+        return skipped
     present = {container["name"] for which in pods.CONTAINER_LISTS for container in pods.containers(pod, which)}
     for name in sorted(skipped - present):
         gathered.warn(f"{keys.SKIP_CONTAINERS} names {name!r}, which is no container of the pod")
@@ -153,6 +157,8 @@ def _shape(gathered: Annotations, pod: Pod, settings: Settings, *, keeps_running
 
 def _resources(gathered: Annotations, settings: Settings, asked: Asked | None) -> Resources:
     """`asked`: of a container that delivers secrets, which needs more memory; what piggy's users wrote counts there."""
+    if asked is None and gathered.is_silent_about(_RESOURCES):
+        return settings.resources  # checked when the webhook started
     default = settings.resources if asked is None else secrets_resources(asked, settings, gathered)
     resources = Resources(
         cpu_request=gathered.value(keys.CPU_REQUEST, values.quantity, default.cpu_request),
@@ -160,8 +166,6 @@ def _resources(gathered: Annotations, settings: Settings, asked: Asked | None) -
         memory_request=gathered.value(keys.MEMORY_REQUEST, values.quantity, default.memory_request),
         memory_limit=gathered.value(keys.MEMORY_LIMIT, values.quantity_or_none, default.memory_limit),
     )
-    if resources == settings.resources:  # checked when the webhook started
-        return resources
     for request_key, request, limit_key, limit in (
         (keys.CPU_REQUEST, resources.cpu_request, keys.CPU_LIMIT, resources.cpu_limit),
         (keys.MEMORY_REQUEST, resources.memory_request, keys.MEMORY_LIMIT, resources.memory_limit),

@@ -66,7 +66,7 @@ class Annotations:
 
     def value(self, key: str, parse: Callable[[str], Value], default: Value) -> Value:
         """The parsed value that wins; `default` where neither object has the key. Raises `AnnotationError`."""
-        found = self._find(key)
+        found = self._found.get(key)
         if found is None:
             return default
         place, written_key, text = found
@@ -74,6 +74,10 @@ class Annotations:
             return parse(text)
         except ValueError as exc:
             raise AnnotationError(f"{place}, annotation {written_key}: {_shown(text)} is not valid: {exc}") from exc
+
+    def is_silent_about(self, keys: frozenset[str]) -> bool:
+        """Whether neither object carries any of these keys or their aliases."""
+        return keys.isdisjoint(self._found)
 
     def has_any(self, prefixes: tuple[str, ...]) -> bool:
         """Whether either object carries a key that begins so."""

@@ -31,9 +31,13 @@ def _container_problem(spec: Mapping[str, Any], which: str) -> str | None:
     for index, container in enumerate(spec.get(which) or ()):
         if not isinstance(container.get("name"), str):
             return f"spec.{which}[{index}].name is not a string"
-        problem = _first_wrong(f"spec.{which}[{index}]", container, _CONTAINER)
+        place = f"spec.{which}[{index}]"
+        problem = _first_wrong(place, container, _CONTAINER)
         if problem:
             return problem
+        for number, entry in enumerate(container.get("env") or ()):
+            if not _is_source(entry.get("valueFrom")):
+                return f"{place}.env[{number}].valueFrom is not an object with a reference, whose key is a string"
     return None
 
 
@@ -67,12 +71,6 @@ def _is_source(value: Any) -> bool:
     )
 
 
-def _is_env(value: Any) -> bool:
-    return _is_named_list(value) and all(
-        _is_text(item.get("value")) and _is_source(item.get("valueFrom")) for item in value or ()
-    )
-
-
 def _is_env_from(value: Any) -> bool:
     return value is None or (
         isinstance(value, list) and all(isinstance(item, dict) and _is_text(item.get("prefix")) for item in value)
@@ -95,7 +93,7 @@ _SPEC = dict.fromkeys(("serviceAccountName", "serviceAccount", "restartPolicy"),
 _CONTAINER = dict.fromkeys(("targetContainerName", "image", "imagePullPolicy", "restartPolicy"), _TEXT) | {
     "command": (_is_text_list, "a list of strings"),
     "args": (_is_text_list, "a list of strings"),
-    "env": (_is_env, "a list of variables: a name, and a value that is a string or one reference"),
+    "env": _NAMED_LIST,
     "envFrom": (_is_env_from, "a list of objects whose prefix is a string"),
     "volumeMounts": _NAMED_LIST,
 }

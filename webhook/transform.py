@@ -141,7 +141,7 @@ def _put_first(pod: Pod, which: ContainerList, wanted: dict[str, Any] | None) ->
     ours = _injected(present)
     if wanted is None:
         return remove_all(path, ours)
-    kept = _as_amended(pod, present, wanted)
+    kept = _as_amended(pod, present, wanted) if ours else wanted
     if ours == [0]:
         return [] if present[0] == kept else [replace(f"{path}/0", kept)]
     if not present:
@@ -153,6 +153,8 @@ def _put_last(pod: Pod, which: ContainerList, wanted: dict[str, Any] | None) -> 
     """Where ours stands already it stays: the order of ordinary containers means nothing."""
     path, present = f"/spec/{which}", containers(pod, which)
     ours = _injected(present)
+    if wanted is None and not ours:
+        return []
     if wanted is not None and len(ours) == 1:
         kept = _as_amended(pod, present, wanted)
         return [] if present[ours[0]] == kept else [replace(f"{path}/{ours[0]}", kept)]

@@ -95,7 +95,7 @@ def _expanded_texts(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from (("command", text) for text in container.get("command") or ())
     yield from (("args", text) for text in container.get("args") or ())
     for entry in container.get("env") or ():
-        yield f"variable {entry.get('name')}", entry.get("value") or ""
+        yield f"variable {entry.get('name')}", str(entry.get("value") or "")
 
 
 def _looked_up(

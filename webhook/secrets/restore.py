@@ -43,7 +43,7 @@ def may_refer(pod: Pod) -> bool:
         for container in spec.get(which) or ():
             for entry in container.get("env") or ():
                 value = entry.get("value")
-                if value and ":" in value and any(marker in value for marker in secrets.MARKERS):
+                if isinstance(value, str) and ":" in value and any(marker in value for marker in secrets.MARKERS):
                     return True
     return has_our_volumes(pod)
 

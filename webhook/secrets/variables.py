@@ -145,7 +145,10 @@ class _Reading:
     def take(self, index: int, entry: Mapping[str, Any]) -> None:
         """One entry of env, which replaces what had its name before."""
         name, origin = entry.get("name") or "", entry.get("valueFrom")
-        text = self._expanded(entry.get("value") or "", index) if not origin else self._from_config_map(origin, index)
+        value = entry.get("value")
+        # A manifest may hold a number, which no API server takes.
+        written = value if isinstance(value, str) else ""
+        text = self._from_config_map(origin, index) if origin else self._expanded(written, index)
         self.hidden.pop(name, None)
         self._later.discard(name)
         if text is not None:
