@@ -36,13 +36,13 @@ class Result:
 
 def table(results: Sequence[Result]) -> str:
     """For people."""
-    lines = [f"{'what':<44} {'floor':>12} {'product':>12} {'unit':<12} {'measured':>9} {'bound':>7}"]
+    lines = [f"{'what':<46} {'floor':>12} {'product':>12} {'unit':<12} {'measured':>9} {'bound':>7}"]
     for result in results:
         sign = "x" if result.is_ratio else " "
         verdict = "" if result.passes else "  OVER"
         bound = "none" if result.bound is None else f"{result.bound:.2f}"
         lines.append(
-            f"{result.name:<44} {result.floor_value:>12,.2f} {result.value:>12,.2f} {result.unit:<12} "
+            f"{result.name:<46} {result.floor_value:>12,.2f} {result.value:>12,.2f} {result.unit:<12} "
             f"{result.measured:>8.3f}{sign} {bound:>6}{sign}{verdict}"
         )
         lines.append(f"  against: {result.floor}")

@@ -15,6 +15,7 @@ from demo.cluster.kubectl import apply, delete_namespaces, kubectl, make_namespa
 from demo.cluster.release import NAME, NAMESPACE, TIME_DIVISOR, TOKEN_LIFETIME, Images, Release, injector_env
 from demo.cluster.workload import namespace
 from tests.e2e import vault
+from tests.e2e.bare_image import registry_host
 
 ROLE = "arn:aws:iam::123456789012:role/orders"
 SHARED_ROLE = "arn:aws:iam::123456789012:role/of-the-broker"
@@ -111,11 +112,12 @@ def secrets_release(installed: Installed, images: Images, registry: dict[str, li
 
 @pytest.fixture(scope="session")
 def registry(images: Images, clouds: None) -> dict[str, list[str]]:
-    """How the webhook reaches this machine's registry, where the images are at a loopback address."""
+    """How the webhook reaches the registry of the tests, which is at an address of the node."""
     host = images.prefix.partition("/")[0]
-    if not host.startswith(("127.0.0.1:", "localhost:")):
+    where = registry_host(images.prefix)
+    if not where:
         return {}
-    relay = cloud.relay(images.application, host)
+    relay = cloud.relay(images.application, where)
     return {"registry-mirror": [f"{host}={relay}"], "registry-insecure": [relay]}
 
 

@@ -20,6 +20,7 @@ PROGRAMS = {
     "webhook": {
         "/opt/token-injector/bin/token-injector-webhook",
         "/opt/token-injector/bin/token-injector-certs",
+        "/opt/token-injector/bin/token-injector-broker",
         "/opt/token-injector/bin/kubectl-token_injector",
     },
 }

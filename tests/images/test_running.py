@@ -21,7 +21,7 @@ from tests.images.container import Container, terminate, unpacked
 pytestmark = pytest.mark.images
 
 TOKEN = f"{pod.VOLUME_PATH}/token"
-COMMANDS = ("token-injector-webhook", "token-injector-certs", "kubectl-token_injector")
+COMMANDS = ("token-injector-webhook", "token-injector-certs", "token-injector-broker", "kubectl-token_injector")
 # Imports every module of the application's folder; prints what is imported and what some of them miss.
 IMPORT_ALL = """
 import importlib, json, pathlib, sys, warnings
@@ -88,7 +88,7 @@ def test_no_command(webhook: Container) -> None:
     """Without arguments the image says what there is, and fails as a wrong command line does."""
     done = webhook.run()
     assert done.returncode == exit_codes.USAGE
-    assert "expected server, certify or check" in done.stderr
+    assert "expected server, certify, check or broker" in done.stderr
 
 
 def test_a_token_is_fetched(injector: Container) -> None:
