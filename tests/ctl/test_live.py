@@ -73,7 +73,7 @@ def test_a_service_account_is_read_from_the_cluster(live: list[str]) -> None:
 
 @pytest.mark.parametrize("status", ["there", "absent", "forbidden"])
 def test_config_maps_are_read_from_the_cluster(live: list[str], server: ApiServer, status: str) -> None:
-    """No file has it: what it holds is known, that there is none is known, and what may not be read is not."""
+    """No file has it: what it holds is known; what is not there yet, or may not be read, the launcher looks at."""
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -105,7 +105,7 @@ def test_config_maps_are_read_from_the_cluster(live: list[str], server: ApiServe
     assert finished.out.endswith(
         {
             "there": "Pod/shop/web: ok: app: 1 reference by envfile\n",
-            "absent": "Pod/shop/web: left as it is\n",
+            "absent": "Pod/shop/web: ok: app: 0 references by socket\n",
             "forbidden": "Pod/shop/web: ok: app: 0 references by socket\n",
         }[status]
     )
