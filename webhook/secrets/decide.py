@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract import annotations as keys
-from contract import secrets
+from contract import environ, secrets
 from secretenv.plan import ContainerPlan, Copied, Delivery, FilePlan, Plan, Variable, to_json
 from webhook.decision import ContainerSecrets, SecretsInjection, Shape, WebIdentity
 from webhook.env import Entry, read_env
@@ -165,10 +165,14 @@ def _copies(one: ContainerNeeds, index: int, token_volume: str) -> _Copies:
 
 
 def _names_set(one: ContainerNeeds, token_volume: str) -> Iterator[str]:
-    """By the author: an earlier review's are not there when the pod comes for the first time."""
+    """By the author: an earlier review's are not there when the pod comes for the first time.
+
+    Whose the token's file is cannot always be told, and no Secret refers to one.
+    """
     injected = frozenset(read_env(one.container, token_volume).injected)
     entries = enumerate(one.container.get("env") or ())
-    return (str(entry.get("name")) for index, entry in entries if index not in injected)
+    names = (str(entry.get("name")) for index, entry in entries if index not in injected)
+    return (name for name in names if name != environ.AWS_WEB_IDENTITY_TOKEN_FILE)
 
 
 def _refuse_long(plan: Plan, gathered: Annotations) -> None:
