@@ -81,7 +81,8 @@ def _session_name(pod: Pod, injection: Injection, settings: Settings) -> str:
     if not any(volume.get("name") == settings.volume_name for volume in pod["spec"].get("volumes") or ()):
         return identity.session_name
     injected = (each for which in CONTAINER_LISTS for each in containers(pod, which) if is_injected(each))
-    for container in itertools.chain((container for _, _, container in application_containers(pod)), injected):
+    # Ours first: an application's may have been taken for its author's by the last review.
+    for container in itertools.chain(injected, (container for _, _, container in application_containers(pod))):
         if _mounts_ours(container, settings):
             drawn = _drawn(container, read_env(container, settings.volume_name))
             if drawn:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from webhook.env import INJECTED_VARIABLES
 from webhook.pod import Container
 from webhook.secrets.look_ups import Missing
 
@@ -148,7 +149,10 @@ class _Reading:
         value = entry.get("value")
         # A manifest may hold a number, which no API server takes.
         written = value if isinstance(value, str) else ""
-        text = self._from_config_map(origin, index) if origin else self._expanded(written, index)
+        # A web identity's variable is no reference, and a review writes the author's region under its other name too.
+        may_refer = self._config_maps is not None and name not in INJECTED_VARIABLES
+        found = self._from_config_map(origin, index) if origin and may_refer else None
+        text = found if origin else self._expanded(written, index)
         self.hidden.pop(name, None)
         self._later.discard(name)
         if text is not None:
@@ -158,7 +162,7 @@ class _Reading:
         self._later.add(name)
         kinds: dict[str, Literal["Secret", "ConfigMap"]] = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
         kind = next((kind for key, kind in kinds.items() if (origin or {}).get(key)), None)
-        if kind and self._config_maps is not None and not self._is_absent(origin or {}):
+        if kind and may_refer and not self._is_absent(origin or {}):
             self.hidden[name] = Hidden(name=name, source={"valueFrom": origin}, whole=False, kind=kind)
 
     def _hide_all(
