@@ -12,7 +12,7 @@ from contract.annotations import ENABLED_LABEL, SECRETS
 from ctl.look_ups import ASSUMED
 from ctl.piggy_pods import origins
 from ctl.render import Rendering
-from secretenv.references import PiggySource, ReferenceError, Syntax, parse  # noqa: A004 - the field's word
+from secretenv.references import MalformedReferenceError, PiggySource, Syntax, parse
 from webhook import pod as pods
 from webhook.account_cache import account_key
 from webhook.decision import Injection, SecretsInjection
@@ -64,7 +64,7 @@ def _malformed_in_secrets(one: Rendering, delivered: SecretsInjection, secrets: 
         for key, text in known.items():
             try:
                 parse(text, delivered.plan.syntax)
-            except ReferenceError as exc:
+            except MalformedReferenceError as exc:
                 yield Finding("error", f"Secret {name}, key {key}: the reference is malformed: {exc}")
 
 
@@ -86,7 +86,7 @@ def _unasked(one: Rendering) -> Iterator[Finding]:
 def _may_refer(text: object) -> bool:
     try:
         template = parse(text, _ANY) if isinstance(text, str) else None
-    except ReferenceError:
+    except MalformedReferenceError:
         return True
     return template is not None and bool(template.references)
 

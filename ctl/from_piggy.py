@@ -17,7 +17,7 @@ from ctl.piggy_words import PREFIX, Difference, reference
 from ctl.render import patched
 from ctl.secret_texts import secret_texts
 from ctl.workload import KubernetesObject, objects_of, pointer
-from secretenv.references import PiggySource, ReferenceError  # noqa: A004 - the field's word
+from secretenv.references import MalformedReferenceError, PiggySource
 
 _Key = tuple[str, str, str]
 """Kind, namespace, name."""
@@ -108,7 +108,7 @@ def _converted_holder(one: _Holder, source: PiggySource | None) -> Changed:
     for (field, key), text in one.references.items():
         try:
             written = reference(text, source, expands=False)
-        except ReferenceError as exc:
+        except MalformedReferenceError as exc:
             differences.append(Difference(f"key {key}", f"it is no reference: {exc}", blocks=True))
             continue
         if (one.subject.kind, field) == ("Secret", "data"):

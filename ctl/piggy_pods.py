@@ -17,7 +17,7 @@ from ctl.piggy_words import PREFIX, Difference, annotation_differences, kept_sou
 from ctl.workload import KubernetesObject
 from secretenv.piggy import PiggyConfig, PiggyError, read
 from secretenv.piggy_table import BY_KEY
-from secretenv.references import PiggySource, ReferenceError  # noqa: A004 - the field's word
+from secretenv.references import MalformedReferenceError, PiggySource
 from webhook import pod as pods
 from webhook.secrets.piggy import is_annotated
 from webhook.shape import shape_problem
@@ -161,7 +161,7 @@ def _container(
             try:
                 written = reference(text, source, expands=True)
                 count += 1
-            except ReferenceError as exc:
+            except MalformedReferenceError as exc:
                 differences.append(Difference(place, f"it is no reference: {exc}", blocks=True))
         elif isinstance(text, str):
             differences += [Difference(place, said) for said in text_differences(text, is_ours=is_ours)]

@@ -8,7 +8,7 @@ from contract.environ import AWS_ROLE_ARN
 from ctl.piggy_words import PREFIX, Difference
 from secretenv.piggy import PiggyConfig
 from secretenv.piggy_table import BY_KEY
-from secretenv.references import ReferenceError, Syntax, parse  # noqa: A004 - the field's word
+from secretenv.references import MalformedReferenceError, Syntax, parse
 from webhook import pod as pods
 
 _OURS = Syntax(ours=True, arns=False, piggy=None)
@@ -72,7 +72,7 @@ def text_differences(text: str, *, is_ours: bool) -> Iterator[str]:
         return
     try:
         template = None if is_ours else parse(text, _OURS)
-    except ReferenceError:
+    except MalformedReferenceError:
         yield "it looks like a reference of ours, and is none: write it otherwise, $${ for ${"
     else:
         if template and template.references:

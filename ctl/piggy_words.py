@@ -30,7 +30,10 @@ class Difference:
 
 
 def reference(text: str, source: PiggySource, *, expands: bool) -> str:
-    """Our text for `piggy:NAME`. `expands`: whether Kubernetes expands $(NAME) in it. Raises `ReferenceError`."""
+    """Our text for `piggy:NAME`. `expands`: whether Kubernetes expands $(NAME) in it.
+
+    Raises `MalformedReferenceError`.
+    """
     syntax = Syntax(ours=False, arns=False, piggy=source)
     expansions: list[str] = []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from secretenv.references import ReferenceError, Template, parse  # noqa: A004 - as where it is defined
+from secretenv.references import MalformedReferenceError, Template, parse
 from secretenv.stores import Refusal
 
 if TYPE_CHECKING:
@@ -124,6 +124,6 @@ def _copied(container: ContainerPlan, environ: Mapping[str, str]) -> Iterable[tu
 def _template(text: str, syntax: Syntax, prepare: Prepare) -> Template | Refusal | None:
     try:
         template = parse(text, syntax)
-    except ReferenceError as exc:
+    except MalformedReferenceError as exc:
         return Refusal(reason="invalid", message=str(exc))
     return template and prepare(template)

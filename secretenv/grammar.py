@@ -61,7 +61,7 @@ def arn_scheme(text: str, at: int = 0) -> str | None:
 def read_reference(text: str, at: int, closing: str) -> tuple[Reference, int]:
     """The reference at this index, and the index behind `closing` ("}", or "" for the text's end), which must follow.
 
-    Raises `ReferenceError`.
+    Raises `MalformedReferenceError`.
     """
     scheme = next((scheme for scheme in SCHEMES if text.startswith(scheme, at)), "")
     start = at + len(scheme)
@@ -86,7 +86,7 @@ def read_reference(text: str, at: int, closing: str) -> tuple[Reference, int]:
 
 
 def decodable(text: str, at: int) -> str:
-    """The text, if it can be written as UTF-8. Raises `ReferenceError`."""
+    """The text, if it can be written as UTF-8. Raises `MalformedReferenceError`."""
     try:
         text.encode()
     except UnicodeEncodeError as exc:

@@ -14,12 +14,12 @@ from secretenv.sources import (
     Filter,
     Item,
     Key,
+    MalformedReferenceError,
     Parameter,
     ParameterPath,
     PiggySource,
     Pointer,
     Reference,
-    ReferenceError,  # noqa: A004 - as where it is defined
     Secret,
     Source,
     Syntax,
@@ -31,12 +31,12 @@ __all__ = [
     "Filter",
     "Item",
     "Key",
+    "MalformedReferenceError",
     "Parameter",
     "ParameterPath",
     "PiggySource",
     "Pointer",
     "Reference",
-    "ReferenceError",
     "Secret",
     "Source",
     "Syntax",
@@ -51,7 +51,10 @@ _OPENING = re.compile(rf"(?<!\$)(\$++)\{{(?={'|'.join(SCHEMES)}|arn:)")
 
 
 def parse(text: str, syntax: Syntax) -> Template | None:
-    """The template of a variable's text; None: it refers to nothing and stays as it is. Raises `ReferenceError`."""
+    """The template of a variable's text; None: it refers to nothing and stays as it is.
+
+    Raises `MalformedReferenceError`.
+    """
     if syntax.piggy is not None and text.startswith(_PIGGY):
         return Template((_piggy(text, syntax.piggy),))
     if (syntax.ours and text.startswith(SCHEMES)) or (syntax.arns and arn_scheme(text)):

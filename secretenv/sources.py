@@ -111,10 +111,10 @@ class Syntax:
     """Where `piggy:NAME` is looked for; None: such a text is no reference."""
 
 
-class ReferenceError(Exception):  # noqa: A001 - the field's word; Python's own is about weak references
+class MalformedReferenceError(Exception):
     """A text that is meant as a reference and cannot be one; position and accepted form are in the message."""
 
 
-def expected(at: int, form: str) -> ReferenceError:
+def expected(at: int, form: str) -> MalformedReferenceError:
     """What is wrong at this index. `form` never quotes the text: a password may stand in it."""
-    return ReferenceError(f"character {at + 1}: expected {form}")
+    return MalformedReferenceError(f"character {at + 1}: expected {form}")

@@ -17,7 +17,7 @@ from secretenv.broker.grants import Grants, as_granted
 from secretenv.broker.identities import LONGEST_NAME, Identity, own, shared
 from secretenv.broker.reading import Reading
 from secretenv.broker.refused import RefusedError, unavailable
-from secretenv.references import Reference, ReferenceError, Source, Syntax, canonical, parse  # noqa: A004 - the field's word
+from secretenv.references import MalformedReferenceError, Reference, Source, Syntax, canonical, parse
 from secretenv.resolve import select
 from secretenv.stores import Fetched, Refusal
 from secretenv.stores.arn import region_of
@@ -202,7 +202,7 @@ def _reference(text: str) -> Reference | Refusal:
     """What is asked for: one whole reference, without filters."""
     try:
         template = parse(text, _SYNTAX)
-    except ReferenceError as exc:
+    except MalformedReferenceError as exc:
         return Refusal(reason="invalid", message=f"the broker cannot read this reference: {exc}")
     if template is not None and len(template.parts) == 1:
         part = template.parts[0]

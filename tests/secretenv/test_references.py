@@ -12,11 +12,11 @@ from secretenv.piggy import PiggySource
 from secretenv.references import (
     Item,
     Key,
+    MalformedReferenceError,
     Parameter,
     ParameterPath,
     Pointer,
     Reference,
-    ReferenceError,  # noqa: A004 - as where it is defined
     Secret,
     Source,
     Syntax,
@@ -247,7 +247,9 @@ def test_piggy_sources(source: PiggySource, read: Source) -> None:
 )
 def test_what_is_wrong_where(text: str, position: int, form: str) -> None:
     """What begins like a reference is one or an error, which names the character and the accepted form."""
-    with pytest.raises(ReferenceError, match=re.escape(f"character {position}: expected ") + ".*" + re.escape(form)):
+    with pytest.raises(
+        MalformedReferenceError, match=re.escape(f"character {position}: expected ") + ".*" + re.escape(form)
+    ):
         parse(text, EVERYTHING)
 
 
@@ -272,9 +274,9 @@ TEXTS = st.text() | st.lists(PIECES, max_size=12).map("".join)
 
 @given(text=TEXTS, syntax=SYNTAXES)
 def test_any_text(text: str, syntax: Syntax) -> None:
-    """Whatever the text: a template, none or a `ReferenceError`; what refers to something has a marker in it."""
+    """Whatever the text: a template, none or that one error; what refers to something has a marker in it."""
     template = None
-    with suppress(ReferenceError):
+    with suppress(MalformedReferenceError):
         template = parse(text, syntax)
     if template is None:
         return
@@ -287,7 +289,7 @@ def test_any_text(text: str, syntax: Syntax) -> None:
 def test_errors_quote_nothing(text: str, password: str) -> None:
     """A text may hold a password beside its reference."""
     for broken in (f"{text}{password}${{sm://{password}", f"sm://{password}{text} ", f"piggy:{password}\n{password}"):
-        with pytest.raises(ReferenceError) as error:
+        with pytest.raises(MalformedReferenceError) as error:
             parse(broken, EVERYTHING)
         assert password not in str(error.value)
 
@@ -301,5 +303,5 @@ def test_large_texts(piece: str, start: str) -> None:
     """A MiB of anything comes to an end, which a search that is quadratic in the text's length would not."""
     text = start + piece * ((1 << 20) // len(piece))
 
-    with suppress(ReferenceError):
+    with suppress(MalformedReferenceError):
         parse(text, EVERYTHING)

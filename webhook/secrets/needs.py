@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from contract import annotations as keys
-from secretenv.references import ReferenceError, Syntax, Template, parse  # noqa: A004 - the field's word
+from secretenv.references import MalformedReferenceError, Syntax, Template, parse
 from webhook import values
 from webhook.decision import BAD_REQUEST, UNAVAILABLE
 from webhook.pod import Container, ContainerList, Pod, application_containers, containers
@@ -154,7 +154,7 @@ def _warn_if_alike(what: str, text: str, asked: Asked, gathered: Annotations) ->
 def _refers(text: str, syntax: Syntax) -> bool:
     try:
         template = parse(text, syntax)
-    except ReferenceError:
+    except MalformedReferenceError:
         return True
     return template is not None and bool(template.references)
 
@@ -162,7 +162,7 @@ def _refers(text: str, syntax: Syntax) -> bool:
 def _parsed(text: str, syntax: Syntax, place: str) -> Template | None:
     try:
         template = parse(text, syntax)
-    except ReferenceError as exc:
+    except MalformedReferenceError as exc:
         raise RefusedError("bad_reference", f"{place}: the reference is malformed: {exc}", BAD_REQUEST) from exc
     return template if template is not None and template.references else None
 
