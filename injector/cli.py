@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -99,6 +100,8 @@ def _secrets(asked: Secrets, world: World) -> int:
     """One delivery, or what a later one of the launcher's children has to do."""
 
     def delivered() -> Next:
+        # This process lives for seconds: collecting cycles while botocore is imported only costs time.
+        gc.disable()
         from injector.secrets import deliver
 
         return deliver(asked, os.environ, world)
