@@ -31,7 +31,7 @@ from demo.cluster.kubectl import (
     until,
 )
 from demo.cluster.release import NAMESPACE, Images, Release, injector_env
-from demo.cluster.workload import ROLE_ARN, SLEEP, namespace, pod, service_account
+from demo.cluster.workload import RESTRICTED, ROLE_ARN, SLEEP, namespace, pod, service_account
 from kube.client import Client
 from kube.config import from_kubeconfig
 
@@ -46,8 +46,9 @@ PODS = 20
 _ROLE = "arn:aws:iam::123456789012:role/orders"
 _PREFIX = "admission.token-injector/"
 _SECRETS = {_PREFIX + "refresher": "native", _PREFIX + "secrets": "true"}
-# Annotations by shape. None: the label is off, and the pod stays as it is. "gated" is what no native sidecar can be
-# faster than on this node: its hook does nothing but sleep as long as the metadata server takes.
+# Annotations by shape. None: the label is off, and the pod stays as it is. "gated" is what a native sidecar costs on
+# this node whatever is in it, in the `restricted` profile: its hook does nothing but sleep as long as the metadata
+# server takes.
 _SHAPES: Mapping[str, Mapping[str, str] | None] = {
     "bare": None,
     "gated": None,
@@ -223,6 +224,7 @@ def _gate(injector: str) -> dict[str, Any]:
         "command": ["/token-injector", "await", "/nothing", "--timeout=3600"],
         "restartPolicy": "Always",
         "lifecycle": {"postStart": {"exec": {"command": sleep}}},
+        "securityContext": RESTRICTED,
     }
 
 

@@ -21,12 +21,22 @@ ROLE = "arn:aws:iam::123456789012:role/orders"
 SHARED_ROLE = "arn:aws:iam::123456789012:role/of-the-broker"
 
 
+# Modules that leave another release behind, or none: after those that want the defaults, so that few are installed.
+LAST = ("test_floor", "test_upgrade", "test_secrets")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All of them need a cluster, and none of them a look at the clock of a unit test."""
     for item in items:
         if "/tests/e2e/" in str(item.path):
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.timeout(300))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    name = item.path.name if "/tests/e2e/" in str(item.path) else ""
+    return next((place for place, start in enumerate(LAST, 1) if name.startswith(start)), 0)
 
 
 class Installed:
@@ -38,9 +48,16 @@ class Installed:
     def as_wanted(self, release: Release) -> Release:
         """The release, installed."""
         if release != self._now:
+            self._now = None
             release.install()
             self._now = release
         return release
+
+    def uninstall(self) -> None:
+        """Remove it; the next one is installed anew."""
+        if self._now is not None:
+            self._now.uninstall()
+        self._now = None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -76,11 +93,12 @@ def clouds(images: Images) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def installed(images: Images, clouds: None) -> Iterator[Installed]:
+def installed(clouds: None) -> Iterator[Installed]:
     """The release, in a namespace that admits nothing but restricted pods."""
     make_namespaces(namespace(NAMESPACE, enforce="restricted"))
-    yield Installed()
-    Release(images=images).uninstall()
+    installed = Installed()
+    yield installed
+    installed.uninstall()
     delete_namespaces(NAMESPACE)
 
 

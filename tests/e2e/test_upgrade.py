@@ -10,7 +10,7 @@ from demo.cluster.release import NAME, NAMESPACE, Images, Release, webhook_pods
 from demo.cluster.replicas import SECRET
 from demo.cluster.workload import ROLE_ARN, application, pod, service_account
 from kube.config import from_kubeconfig
-from tests.e2e.conftest import ROLE
+from tests.e2e.conftest import ROLE, Installed
 
 RATE = 10.0
 
@@ -39,16 +39,14 @@ def running_tags() -> set[str]:
     return {each["spec"]["containers"][0]["image"].rpartition(":")[2] for each in webhook_pods()}
 
 
-def test_uninstalling_leaves_a_cluster_that_creates_pods(release: Release, account: str, images: Images) -> None:
-    """No pod is refused on the way, and nothing of the release remains, its Secrets neither. Then it is put back."""
-    try:
-        with load(from_kubeconfig(os.environ["KUBECONFIG"]), account, rate=RATE) as outcome:
-            release.uninstall()
-            until("the end of everything", lambda: not remains(), seconds=60)
-        apply(pod(account, "without", [application(images.application)]))
-        assert (outcome.refused, outcome.unreachable) == (0, 0), outcome
-    finally:
-        release.install()
+@pytest.mark.usefixtures("release")
+def test_uninstalling_leaves_a_cluster_that_creates_pods(installed: Installed, account: str, images: Images) -> None:
+    """No pod is refused on the way, and nothing of the release remains, its Secrets neither."""
+    with load(from_kubeconfig(os.environ["KUBECONFIG"]), account, rate=RATE) as outcome:
+        installed.uninstall()
+        until("the end of everything", lambda: not remains(), seconds=60)
+    apply(pod(account, "without", [application(images.application)]))
+    assert (outcome.refused, outcome.unreachable) == (0, 0), outcome
 
 
 def remains() -> list[str]:
