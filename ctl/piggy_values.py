@@ -44,9 +44,10 @@ DIFFERENT: Mapping[str, str] = {
     "mutate.matchConditions": "the chart writes them: pods with a source of piggy's, our label or annotation",
     "mutate.objectSelector.matchLabels": "write it as selectors.objectExpressions",
     "service": "always a ClusterIP on 443",
-    "serviceAccount": "the chart makes one for each part; names.serviceAccount names the webhook's, webhook.serviceAccount annotates it",
-    "aws.roleArn": "the webhook reads nothing and has no role: pods read with their own; the broker's shared role is a "
-    "value of broker",
+    "serviceAccount": "the chart makes one for each part; names.serviceAccount names the webhook's, and "
+    "webhook.serviceAccount annotates it",
+    "aws.roleArn": "pods read with their own roles, or by broker.sharedRole where a grant says so; images of "
+    "ECR without a command need registries.ecrRole",
     "autoscaling": "webhook.replicas is fixed",
     "maxUnavailable": "the PodDisruptionBudget always leaves one webhook serving",
     "podSecurityContext": "the chart keeps to the restricted profile",
