@@ -61,17 +61,40 @@ def test_notes_say_what_to_do_next() -> None:
         ({"image": {"tag": "latest"}}, "WARNING: image.tag is latest"),
         ({"injector": {"image": {"tag": "latest"}}}, "WARNING: injector.image.tag is latest"),
         (
+            {"webhook": {"extraEnv": [{"name": "PIGGY_ADDRESS", "value": "https://piggy"}]}},
+            "WARNING: webhook.extraEnv has PIGGY_ADDRESS, and secrets.piggyDefaultNamespaces is empty",
+        ),
+        (
             {"webhook": {"watchNodes": False}},
             "auto, without the right to see nodes: the API server's minor version less 3",
         ),
         ({"webhook": {"settings": {"kubelet-version-floor": "1.28"}}}, "Kubelet version floor: 1.28, as set."),
         ({"certs": {"mode": "certManager"}}, "describe certificate token-injector-webhook-certs"),
     ],
-    ids=["ignore", "one replica", "latest", "latest injector", "no nodes", "fixed floor", "cert-manager"],
+    ids=[
+        "ignore",
+        "one replica",
+        "latest",
+        "latest injector",
+        "piggy's defaults",
+        "no nodes",
+        "fixed floor",
+        "cert-manager",
+    ],
 )
 def test_notes_follow_the_values(values: dict[str, Any], said: str) -> None:
     """A risky value is warned about, and each other is spoken of as it is."""
     assert said in notes(values)
+
+
+def test_piggys_defaults_with_namespaces_are_well() -> None:
+    """Those pods are sent; and a region alone makes nothing a reference."""
+    namespaces = [{"key": "kubernetes.io/metadata.name", "operator": "Exists"}]
+    source = [{"name": "AWS_SECRET_NAME", "value": "prod/all"}]
+    region = [{"name": "AWS_REGION", "value": "eu-west-1"}]
+
+    assert "WARNING" not in notes({"webhook": {"extraEnv": source}, "secrets": {"piggyDefaultNamespaces": namespaces}})
+    assert "WARNING" not in notes({"webhook": {"extraEnv": region}})
 
 
 def test_a_digest_is_not_latest() -> None:
