@@ -66,6 +66,10 @@ _OF_BROKER: Mapping[str, str] = {
     "PIGGY_ENFORCE_INTEGRITY": "broker.extraEnv, beside broker.settings.legacy-piggy: it is about piggy-env images "
     "that are still in pods",
 }
+# What is written as it is, and does nothing alone.
+_NEEDS_MORE: Mapping[str, str] = {
+    "IMAGE_PULL_SECRET": "read only where registries.podPullSecrets grants it; registries.pullSecret needs no grant",
+}
 _DEFAULT_NAMESPACES = "secrets.piggyDefaultNamespaces"
 _EVERY_NAMESPACE = ({"key": "kubernetes.io/metadata.name", "operator": "Exists"},)
 _TIMEOUT = "mutate.timeoutSeconds"
@@ -149,7 +153,7 @@ def _variables(values: Mapping[str, Any], environ: Mapping[str, str]) -> Iterato
     """Variables of piggy's webhook that no one here reads."""
     env = values.get("env")
     for name in env if isinstance(env, dict) else ():
-        if said := _OF_BROKER.get(str(name).upper()) if str(name).upper() in environ else None:
+        if said := {**_OF_BROKER, **_NEEDS_MORE}.get(str(name).upper()) if str(name).upper() in environ else None:
             yield Difference(f"env.{name}", said)
         elif str(name).upper() not in environ:
             known = str(name).upper() in NAMES

@@ -145,6 +145,14 @@ def test_what_the_broker_heeds_is_not_lost() -> None:
     assert "broker.settings.enforce-service-account" in converted.differences[0].text
 
 
+def test_a_pull_secret_needs_its_grant() -> None:
+    """It is written, and what it needs beside it is told."""
+    converted = convert_values({"env": {"IMAGE_PULL_SECRET": "registry"}})
+
+    assert converted.values == {"webhook": {"extraEnv": [{"name": "IMAGE_PULL_SECRET", "value": "registry"}]}}
+    assert ["registries.podPullSecrets" in each.text for each in converted.differences] == [True]
+
+
 @pytest.mark.parametrize(("seconds", "taken"), [(5, False), (6, True)])
 def test_a_wait_that_the_chart_would_refuse_is_left_out(seconds: int, *, taken: bool) -> None:
     """It is too short for the look-up of an image."""

@@ -12,7 +12,7 @@ import yaml
 
 from policy.permission import permission_policy
 from policy.trust import cluster_trust_policy, google_trust_policy
-from secretenv.references import Item, Parameter, ParameterPath, Secret
+from secretenv.references import Item, Parameter, ParameterPath, Secret, Source
 from tests.docs.terraform import MODULES, ROOT, blocks, blocks_in, value
 
 UNIQUE_ID = "112233445566778899001"
@@ -84,7 +84,7 @@ def test_secrets_are_read_as_the_generator_says() -> None:
         "var.table": default(AWS_SECRETS, "table"),
         "var.kms_key_arn": key,
     }
-    references = [
+    references: list[Source] = [
         *(
             Secret("shop/orders/*"),
             Secret("shop/orders/*-x"),
