@@ -73,7 +73,7 @@ def main() -> int:
     _, server = parse_settings(flags, {})
     log.configure(server.log_level, as_json=True)
     with mock.patch.object(webhook.server, "create_app", constant_app) if kind == "constant" else nullcontext():
-        return run(server, lambda: reviews, Path(__file__).stem)
+        return run(server, lambda _: reviews, Path(__file__).stem)
 
 
 if __name__ == "__main__":

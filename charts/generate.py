@@ -36,6 +36,9 @@ GIVEN_BY_CHART = frozenset(
         "insecure-http",
         "service-accounts",
         "kubeconfig",
+        "registry-pull-secret",
+        "registry-ca",
+        "pull-secret-namespace",
     }
 )
 GIVEN_TO_BROKER_BY_CHART = frozenset(

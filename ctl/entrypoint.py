@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
         raise UsageError(str(exc)) from exc
     from webhook.entrypoint.assemble import local_lookup  # noqa: PLC0415 - its HTTP costs the other commands a second
 
-    lookup = local_lookup(server.entrypoint, [DockerLogin(environ)], at_once=1)
+    lookup = local_lookup(server.entrypoint, DockerLogin(environ), at_once=1)
     annotations: dict[str, str] = {}
     failures = 0
     for image, container in zip(arguments.images, containers, strict=True):

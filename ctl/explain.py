@@ -59,16 +59,19 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
         case "json":
             streams.stdout.write(to_json([_entry(one, facts) for one, facts in explained]))
         case "policy":
-            streams.stdout.write(to_json(_policy([facts for _, facts in explained])))
+            denied = next((one for one in renderings if one.denial), None)
+            streams.stdout.write(to_json(_policy([facts for _, facts in explained], denied)))
         case _:
             streams.stdout.write("\n".join(_text(one, facts) for one, facts in explained))
     return exit_codes.DENIED if any(one.denial for one in renderings) else exit_codes.OK
 
 
-def _policy(explained: Sequence[Facts]) -> Mapping[str, Any]:
-    """The one role's; Raises `UsageError` where there is none, or more than one."""
+def _policy(explained: Sequence[Facts], denied: Rendering | None) -> Mapping[str, Any]:
+    """The one role's. Raises `UsageError` where there is none, or more than one; a denied pod may be why."""
     reading = [facts for facts in explained if facts.permissions]
     roles = {facts.role for facts in reading}
+    if not roles and denied:
+        raise UsageError(f"-o policy: {denied.subject.display_name} is denied: {denied.denial}")
     if len(roles) != 1:
         told = (
             f"these pods read with {len(roles)} roles: give the files of one" if roles else "no pod here reads secrets"

@@ -9,6 +9,7 @@ from typing import Any
 
 from ctl.piggy_env import NAMES, environ_in_values
 from ctl.piggy_words import Difference
+from secretenv.piggy import PiggyError, read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +45,10 @@ DIFFERENT: Mapping[str, str] = {
     "mutate.matchConditions": "the chart writes them: pods with a source of piggy's, our label or annotation",
     "mutate.objectSelector.matchLabels": "write it as selectors.objectExpressions",
     "service": "always a ClusterIP on 443",
-    "serviceAccount": "the chart makes one for each part; names.serviceAccount names the webhook's",
-    "aws.roleArn": "the webhook reads nothing and has no role: pods read with their own; the broker's shared role is a "
-    "value of broker",
+    "serviceAccount": "the chart makes one for each part; names.serviceAccount names the webhook's, and "
+    "webhook.serviceAccount annotates it",
+    "aws.roleArn": "pods read with their own roles, or by broker.sharedRole where a grant says so; images of "
+    "ECR without a command need registries.ecrRole",
     "autoscaling": "webhook.replicas is fixed",
     "maxUnavailable": "the PodDisruptionBudget always leaves one webhook serving",
     "podSecurityContext": "the chart keeps to the restricted profile",
@@ -56,6 +58,23 @@ DIFFERENT: Mapping[str, str] = {
     "fullnameOverride": "the Service's name is in PIGGY_ADDRESS of running pods: choose it yourself",
 }
 _SKIPPED = ("env",)
+# What of piggy's variables the broker heeds, and not the webhook. Each is about its shared role, without which it would
+# not start with them.
+_OF_BROKER: Mapping[str, str] = {
+    "PIGGY_ENFORCE_SERVICE_ACCOUNT": "broker.settings.enforce-service-account, beside broker.sharedRole; it is not "
+    "taken over without that role",
+    "PIGGY_ENFORCE_INTEGRITY": "broker.extraEnv, beside broker.settings.legacy-piggy: it is about piggy-env images "
+    "that are still in pods",
+}
+# What is written as it is, and does nothing alone.
+_NEEDS_MORE: Mapping[str, str] = {
+    "IMAGE_PULL_SECRET": "read only where registries.podPullSecrets grants it; registries.pullSecret needs no grant",
+}
+_DEFAULT_NAMESPACES = "secrets.piggyDefaultNamespaces"
+_EVERY_NAMESPACE = ({"key": "kubernetes.io/metadata.name", "operator": "Exists"},)
+_TIMEOUT = "mutate.timeoutSeconds"
+# The look-up of an image takes as long; the API server has to wait longer.
+_LOOK_UP_SECONDS = 5
 
 
 def convert_values(values: Mapping[str, Any]) -> ConvertedValues:
@@ -63,12 +82,25 @@ def convert_values(values: Mapping[str, Any]) -> ConvertedValues:
     written: dict[str, Any] = {}
     for theirs, ours in SAME.items():
         value = _at(values, theirs)
-        if value is not None:
+        if value is not None and not (theirs == _TIMEOUT and _is_short(value)):
             _put(written, ours, value)
     environ = environ_in_values(values)
     differences = [*_differences(values, (), _known), *_variables(values, environ)]
-    if environ:
-        _put(written, "webhook.extraEnv", [{"name": name, "value": value} for name, value in environ.items()])
+    if _is_short(_at(values, _TIMEOUT)):
+        differences.append(
+            Difference(_TIMEOUT, "the look-up of an image may take 5 s (webhook.settings.entrypoint-timeout): left out")
+        )
+    if kept := [{"name": name, "value": value} for name, value in environ.items() if name not in _OF_BROKER]:
+        _put(written, "webhook.extraEnv", kept)
+    if _is_source(environ):
+        _put(written, _DEFAULT_NAMESPACES, [dict(each) for each in _EVERY_NAMESPACE])
+        differences.append(
+            Difference(
+                _DEFAULT_NAMESPACES,
+                "every namespace: by the variables alone piggy:NAME is a reference, in pods without an annotation too, "
+                "and each new pod is sent to the webhook; name the namespaces that need it",
+            )
+        )
     if environ.get("PIGGY_ADDRESS") or _at(values, "aws.roleArn"):
         _put(written, "broker.enabled", True)  # noqa: FBT003 - a value, not a flag
         differences.append(
@@ -79,6 +111,18 @@ def convert_values(values: Mapping[str, Any]) -> ConvertedValues:
             )
         )
     return ConvertedValues(values=written, differences=tuple(differences))
+
+
+def _is_short(seconds: Any) -> bool:
+    return isinstance(seconds, int) and seconds <= _LOOK_UP_SECONDS
+
+
+def _is_source(environ: Mapping[str, str]) -> bool:
+    """Whether a pod that says nothing has references. Wrong values deny it: it has to be sent for that."""
+    try:
+        return read({}, environ, namespace="namespace", service_account="account").source is not None
+    except PiggyError:
+        return True
 
 
 def _differences(
@@ -109,7 +153,9 @@ def _variables(values: Mapping[str, Any], environ: Mapping[str, str]) -> Iterato
     """Variables of piggy's webhook that no one here reads."""
     env = values.get("env")
     for name in env if isinstance(env, dict) else ():
-        if str(name).upper() not in environ:
+        if said := {**_OF_BROKER, **_NEEDS_MORE}.get(str(name).upper()) if str(name).upper() in environ else None:
+            yield Difference(f"env.{name}", said)
+        elif str(name).upper() not in environ:
             known = str(name).upper() in NAMES
             text = (
                 "it is empty" if known else "it is none of piggy's variables: webhook.extraEnv, if the webhook needs it"

@@ -1,4 +1,4 @@
-"""What of botocore's data do our programs read? Four services of four hundred, without the texts for people.
+"""What of botocore's data do our programs read? A few services of four hundred, without the texts for people.
 
 It is read and parsed at each start that asks for a secret. Addresses and parameters stay as they are: a test compares
 every region's, and makes every call.
@@ -6,9 +6,11 @@ every region's, and makes every call.
 
 import gzip
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+# What stores and STS are asked for. An image with another caller says what else.
 SERVICES = ("dynamodb", "secretsmanager", "ssm", "sts")
 # Of a service, of one version of its API. What else there is serves pages, waiters and examples.
 _MODEL, _ADDRESSES, _MORE = "service-2.json.gz", "endpoint-rule-set-1.json.gz", "service-2.sdk-extras.json"
@@ -20,10 +22,14 @@ class DataError(RuntimeError):
     """botocore's data is not where or what it was: nothing is cut."""
 
 
-def cut(data: Path) -> None:
-    """Leave in botocore's folder of data what is read. Raises `DataError` and changes nothing if a part is missing."""
+def cut(data: Path, more: Sequence[str] = ()) -> None:
+    """Leave in botocore's folder of data what is read, of `more` services too.
+
+    Raises `DataError` and changes nothing if a part is missing.
+    """
+    services = (*SERVICES, *more)
     kept = {data / name for name in _SHARED}
-    for service in SERVICES:
+    for service in services:
         versions = sorted(path.parent for path in data.glob(f"{service}/*/{_MODEL}"))
         if not versions:
             raise DataError(f"{data / service} has no {_MODEL}; botocore's layout has changed: images/aws_data.py")
@@ -31,7 +37,7 @@ def cut(data: Path) -> None:
         kept |= {versions[-1] / _MODEL, versions[-1] / _ADDRESSES}
     if missing := sorted(str(path.relative_to(data)) for path in kept if not path.is_file()):
         raise DataError(f"{data} has no {', '.join(missing)}; botocore's layout has changed: images/aws_data.py")
-    endpoints = _endpoints(data / _ENDPOINTS)
+    endpoints = _endpoints(data / _ENDPOINTS, services)
     kept |= {path.with_name(_MORE) for path in kept}
     for path in sorted(data.rglob("*"), reverse=True):
         if path.is_dir():
@@ -45,12 +51,12 @@ def cut(data: Path) -> None:
         model.write_bytes(gzip.compress(_compact(_silent(_read(model))).encode(), mtime=0))
 
 
-def _endpoints(file: Path) -> dict[str, Any]:
+def _endpoints(file: Path, services: Sequence[str]) -> dict[str, Any]:
     """The regions of all partitions, and of the services only ours."""
     endpoints: dict[str, Any] = json.loads(file.read_text())
     for partition in endpoints.get("partitions", ()):
-        services = partition.get("services", {})
-        partition["services"] = {name: services[name] for name in SERVICES if name in services}
+        known = partition.get("services", {})
+        partition["services"] = {name: known[name] for name in services if name in known}
     if not any(partition["services"] for partition in endpoints.get("partitions", ())):
         raise DataError(f"{file} names none of our services; botocore's layout has changed: images/aws_data.py")
     return endpoints

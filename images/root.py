@@ -1,7 +1,8 @@
 """What does an image hold? Run while it is built: gathers the root of the final stage, with nothing but what runs.
 
-`python3 -m images.root ROOT APPLICATION`: the interpreter that runs this, the standard library, the application's
-folder, the shared libraries that all of them name, certificates, users; all byte code is compiled.
+`python3 -m images.root ROOT APPLICATION [SERVICE…]`: the interpreter that runs this, the standard library, the
+application's folder, the shared libraries that all of them name, certificates, users; all byte code is compiled. Of
+botocore's data there is what secrets need, and each SERVICE of AWS.
 """
 
 import compileall
@@ -37,11 +38,11 @@ class RootError(RuntimeError):
     """The root cannot be made; says why."""
 
 
-def assemble(root: Path, application: Path) -> None:
-    """Gather everything below `root`."""
+def assemble(root: Path, application: Path, services: Sequence[str] = ()) -> None:
+    """Gather everything below `root`; `services` of AWS beside those that secrets need."""
     sources = {*_interpreter(root)}
     _copy_tree(application, root, unused_application)
-    _aws_data(below(root, application))
+    _aws_data(below(root, application), services)
     sources |= _shared_libraries(root)
     _users_and_certificates(root)
     _debian_packages(root, sources)
@@ -59,12 +60,12 @@ def _interpreter(root: Path) -> Iterator[Path]:
     yield from (path for path in standard.rglob("*") if below(root, path).exists())
 
 
-def _aws_data(application: Path) -> None:
+def _aws_data(application: Path, services: Sequence[str]) -> None:
     found = sorted(application.rglob("botocore/data"))
     if len(found) != 1:
         raise RootError(f"expected one botocore below {application}, found {len(found)}")
     try:
-        cut(found[0])
+        cut(found[0], services)
     except DataError as exc:
         raise RootError(str(exc)) from exc
 
@@ -168,12 +169,12 @@ def below(root: Path, path: Path) -> Path:
 def main(arguments: Sequence[str]) -> int:
     """Assemble ROOT from APPLICATION and this machine."""
     try:
-        root, application = map(Path, arguments)
+        root, application, *services = arguments
     except ValueError:
-        print("usage: python3 -m images.root ROOT APPLICATION", file=sys.stderr)
+        print("usage: python3 -m images.root ROOT APPLICATION [SERVICE…]", file=sys.stderr)
         return 2
     try:
-        assemble(root, application)
+        assemble(Path(root), Path(application), services)
     except RootError as exc:
         print(f"images.root: {exc}", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from serving.metrics import ServingMetrics
 from webhook.decision import DenyReason, Shape, SkipReason
+from webhook.entrypoint.counts import Attempted, LookedUp, SourceName
 from webhook.status import Gauges
 
 # A review takes 0.2 ms; a service account looked up live some 10 to 100 ms; the API server gives up after 5 to 10 s.
@@ -27,6 +28,10 @@ _KNOWN_REASONS: Final = {
 }
 
 
+# From memory it takes microseconds, from a registry that is near tens of milliseconds; the limit is 5 s by default.
+_LOOKUP_BUCKETS: Final = (0.001, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
+
+
 class PrometheusMetrics(ServingMetrics):
     """One worker process' metrics."""
 
@@ -35,6 +40,24 @@ class PrometheusMetrics(ServingMetrics):
         self._reviews = Counter("token_injector_reviews", "Reviews answered", ("outcome", "reason"), registry=None)
         self._seconds = Histogram(
             "token_injector_review_seconds", "Time to answer a review", registry=None, buckets=_BUCKETS
+        )
+        self._lookups = Counter(
+            "token_injector_entrypoint_lookups",
+            "Questions what an image starts, by how they ended: memory, found, failed, crowded",
+            ("outcome",),
+            registry=None,
+        )
+        self._lookup_seconds = Histogram(
+            "token_injector_entrypoint_lookup_seconds",
+            "Time to answer what an image starts",
+            registry=None,
+            buckets=_LOOKUP_BUCKETS,
+        )
+        self._attempts = Counter(
+            "token_injector_entrypoint_attempts",
+            "Registries asked, by whose credentials, and what they said; unavailable: the credentials could not be had",
+            ("source", "outcome"),
+            registry=None,
         )
         # The worst of all processes is what an alert needs.
         self._accounts = Gauge(
@@ -68,11 +91,25 @@ class PrometheusMetrics(ServingMetrics):
         for outcome, reasons in _KNOWN_REASONS.items():
             for reason in reasons:
                 self._reviews.labels(outcome, reason)
+        for ended in get_args(LookedUp):
+            self._lookups.labels(ended)
+        for source in get_args(SourceName):
+            for said in get_args(Attempted):
+                self._attempts.labels(source, said)
 
     def reviewed(self, outcome: str, reason: str, seconds: float) -> None:
         """One review was answered."""
         self._reviews.labels(outcome, reason).inc()
         self._seconds.observe(seconds)
+
+    def looked_up(self, outcome: LookedUp, seconds: float) -> None:
+        """One question was answered."""
+        self._lookups.labels(outcome).inc()
+        self._lookup_seconds.observe(seconds)
+
+    def attempted(self, source: SourceName, outcome: Attempted) -> None:
+        """One registry was asked with one credential, or one source had a problem."""
+        self._attempts.labels(source, outcome).inc()
 
     def show(self, gauges: Gauges) -> None:
         """Set the gauges."""

@@ -18,6 +18,7 @@ from webhook.accounts import WatchedServiceAccounts
 from webhook.broker_ca import FileBrokerCa
 from webhook.config_maps import ReadConfigMaps
 from webhook.entrypoint.assemble import webhook_lookup
+from webhook.entrypoint.counts import UNCOUNTED, Counts
 from webhook.in_force import SettingsInForce
 from webhook.kubelet_version import Floor, GivenFloor, Version, shown
 from webhook.nodes import WatchedNodes
@@ -43,6 +44,13 @@ class Reviews:
     """Whether reviews can be answered well now, and from what."""
     gauges: Callable[[], Gauges]
     stop: Callable[[], None]
+
+
+class StartReviews(Protocol):
+    """What makes one worker's."""
+
+    def __call__(self, counts: Counts = UNCOUNTED) -> Reviews:
+        """After the fork; `counts` is told of look-ups."""
 
 
 class _Source(Protocol):
@@ -115,7 +123,7 @@ class _Outside:
     stops: tuple[Callable[[], None], ...]
 
 
-def prepare_reviews(settings: Settings, server: ServerSettings, environ: Mapping[str, str]) -> Callable[[], Reviews]:
+def prepare_reviews(settings: Settings, server: ServerSettings, environ: Mapping[str, str]) -> StartReviews:
     """What makes the reviews in each worker.
 
     Raises `AccountFileError`, `RolePolicyFileError`, `BrokerCaError` and `ConnectionConfigError`.
@@ -126,10 +134,14 @@ def prepare_reviews(settings: Settings, server: ServerSettings, environ: Mapping
         # Each worker has a copy of its own by the fork. One that is started later, when the file is broken, has this.
         accounts = FileServiceAccounts(server.service_accounts_file)
         floor = _given_floor(settings, server)
-        return lambda: _reviews(settings, accounts, floor, files, _outside(server, environ, None))
+        return lambda counts=UNCOUNTED: _reviews(
+            settings, accounts, floor, files, _outside(server, environ, None, counts)
+        )
     kubeconfig = server.kubeconfig
     connection = from_kubeconfig(kubeconfig) if kubeconfig else in_cluster(environ, clock=time.monotonic)
-    return lambda: _from_cluster(settings, server, connection, files, _outside(server, environ, connection))
+    return lambda counts=UNCOUNTED: _from_cluster(
+        settings, server, connection, files, _outside(server, environ, connection, counts)
+    )
 
 
 def _policies(server: ServerSettings) -> _Policies | None:
@@ -148,12 +160,16 @@ def _given_floor(settings: Settings, server: ServerSettings) -> GivenFloor:
     return GivenFloor(Floor(version=settings.kubelet_version_floor, source="fixed", reason=reason))
 
 
-def _outside(server: ServerSettings, environ: Mapping[str, str], connection: Connection | None) -> _Outside:
+def _outside(
+    server: ServerSettings, environ: Mapping[str, str], connection: Connection | None, counts: Counts
+) -> _Outside:
     limits = LookupLimits.for_threads(server.threads)
     config_maps = ReadConfigMaps(connection, clock=time.monotonic, limits=limits) if connection else None
     entrypoints = None
     if server.entrypoint.entrypoint_lookup:
-        entrypoints = webhook_lookup(server.entrypoint, connection=connection, environ=environ, threads=server.threads)
+        entrypoints = webhook_lookup(
+            server.entrypoint, connection=connection, environ=environ, threads=server.threads, counts=counts
+        )
     return _Outside(
         look_ups=LookUps(
             config_maps=config_maps or OFFLINE.config_maps,

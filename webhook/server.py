@@ -18,6 +18,7 @@ from serving.status import Readiness
 from webhook.account_file import AccountFileError
 from webhook.app import create_app
 from webhook.broker_ca import BrokerCaError
+from webhook.entrypoint.counts import Counts
 from webhook.reviews import Reviews, prepare_reviews
 from webhook.settings import ServerSettings, Settings
 
@@ -44,11 +45,11 @@ def serve(settings: Settings, server: ServerSettings, environ: Mapping[str, str]
     return run(server, start_reviews, importlib.metadata.version("token-injector"))
 
 
-def run(server: ServerSettings, start_reviews: Callable[[], Reviews], version: str) -> int:
+def run(server: ServerSettings, start_reviews: Callable[[Counts], Reviews], version: str) -> int:
     """Serve until told to stop. Returns an exit code if the start fails; else gunicorn ends the process."""
     return serving.run(
         server,
-        lambda folder: _ServedReviews(start_reviews(), folder, version, server.max_body_bytes),
+        lambda folder: _ServedReviews(start_reviews, folder, version, server.max_body_bytes),
         name="token-injector-webhook",
     )
 
@@ -56,11 +57,13 @@ def run(server: ServerSettings, start_reviews: Callable[[], Reviews], version: s
 class _ServedReviews:
     """What one worker process serves."""
 
-    def __init__(self, reviews: Reviews, metrics_folder: str, version: str, max_body_bytes: int) -> None:
+    def __init__(
+        self, start_reviews: Callable[[Counts], Reviews], metrics_folder: str, version: str, max_body_bytes: int
+    ) -> None:
         from webhook.metrics import PrometheusMetrics  # noqa: PLC0415 - prometheus_client must find its folder named
 
         self.metrics = PrometheusMetrics(metrics_folder, version)
-        self._reviews = reviews
+        self._reviews = start_reviews(self.metrics)
         self._max_body_bytes = max_body_bytes
 
     def app(self, readiness: Callable[[], Readiness]) -> Flask:

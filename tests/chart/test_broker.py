@@ -106,6 +106,17 @@ def test_a_clusters_token_for_the_shared_role() -> None:
     assert settings_of(pod).shared_token_file == "/var/run/secrets/aws/token/token"
 
 
+def test_googles_token_for_the_shared_role() -> None:
+    """From a sidecar with the metadata server of injected containers, where the broker looks, before it starts."""
+    pod = pod_of(case("broker").expected)
+    (sidecar,) = pod["spec"]["initContainers"]
+
+    assert sidecar["env"] == [{"name": "GCE_METADATA_HOST", "value": "10.244.0.1:8080"}]
+    assert f"--file={settings_of(pod).shared_token_file}" in sidecar["command"]
+    assert settings_of(pod).shared_token_file in sidecar["lifecycle"]["postStart"]["exec"]["command"]
+    assert sidecar["restartPolicy"] == "Always"
+
+
 def test_cert_managers_certificate_names_it_too() -> None:
     """By the name that pods call."""
     rendered = template({"broker": {"enabled": True}, "certs": {"mode": "certManager"}})

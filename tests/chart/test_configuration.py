@@ -79,7 +79,7 @@ def test_the_defaults_fail_closed_and_soon() -> None:
         ({"settings": {"entrypoint-lookup": False}}, 5),
         ({"settings": {"entrypoint-lookup": True}}, 10),
         ({"settings": {"entrypoint-timeout": 8}}, 13),
-        ({"timeoutSeconds": 3}, 3),
+        ({"timeoutSeconds": 6}, 6),
         ({"timeoutSeconds": 7, "settings": {"entrypoint-lookup": False}}, 7),
     ],
 )

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from contract.annotations import GOOGLE_SERVICE_ACCOUNT
+from contract.annotations import SECRETS as SECRETS_ANNOTATION
 from tests.chart.charts import CHART, ROOT, with_values
 
 
@@ -60,19 +61,77 @@ def test_notes_say_what_to_do_next() -> None:
         ({"image": {"tag": "latest"}}, "WARNING: image.tag is latest"),
         ({"injector": {"image": {"tag": "latest"}}}, "WARNING: injector.image.tag is latest"),
         (
+            {"webhook": {"extraEnv": [{"name": "PIGGY_ADDRESS", "value": "https://piggy"}]}},
+            "WARNING: webhook.extraEnv has PIGGY_ADDRESS, and secrets.piggyDefaultNamespaces is empty",
+        ),
+        (
             {"webhook": {"watchNodes": False}},
             "auto, without the right to see nodes: the API server's minor version less 3",
         ),
         ({"webhook": {"settings": {"kubelet-version-floor": "1.28"}}}, "Kubelet version floor: 1.28, as set."),
         ({"certs": {"mode": "certManager"}}, "describe certificate token-injector-webhook-certs"),
     ],
-    ids=["ignore", "one replica", "latest", "latest injector", "no nodes", "fixed floor", "cert-manager"],
+    ids=[
+        "ignore",
+        "one replica",
+        "latest",
+        "latest injector",
+        "piggy's defaults",
+        "no nodes",
+        "fixed floor",
+        "cert-manager",
+    ],
 )
 def test_notes_follow_the_values(values: dict[str, Any], said: str) -> None:
     """A risky value is warned about, and each other is spoken of as it is."""
     assert said in notes(values)
 
 
+def test_piggys_defaults_with_namespaces_are_well() -> None:
+    """Those pods are sent; and a region alone makes nothing a reference."""
+    namespaces = [{"key": "kubernetes.io/metadata.name", "operator": "Exists"}]
+    source = [{"name": "AWS_SECRET_NAME", "value": "prod/all"}]
+    region = [{"name": "AWS_REGION", "value": "eu-west-1"}]
+
+    assert "WARNING" not in notes({"webhook": {"extraEnv": source}, "secrets": {"piggyDefaultNamespaces": namespaces}})
+    assert "WARNING" not in notes({"webhook": {"extraEnv": region}})
+
+
 def test_a_digest_is_not_latest() -> None:
     """A digest fixes the version, whatever the tag says."""
     assert "WARNING" not in notes({"image": {"tag": "latest", "digest": f"sha256:{'0' * 64}"}})
+
+
+SHARED = {
+    "arn": "arn:aws:iam::123456789012:role/b",
+    "grants": [{"name": "g", "serviceAccounts": ["*:*"], "secrets": ["sm://a"]}],
+}
+SECRETS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "on, without a broker": (
+        {},
+        ["annotate the pods; they need no label:", "There is no broker (broker.enabled)", "piggy-address are denied."],
+    ),
+    "with a broker": (
+        {"broker": {"enabled": True}},
+        ["The broker is https://token-injector-broker.aws.svc (docs/broker.md)", "each with its own role."],
+    ),
+    "with a shared role": (
+        {"broker": {"enabled": True, "sharedRole": SHARED}},
+        ["each with its own role, else with", "role/b what broker.sharedRole.grants allows."],
+    ),
+    "with another broker": (
+        {"webhook": {"settings": {"broker-address": "https://broker.example"}}},
+        ["piggy-address are read for by https://broker.example."],
+    ),
+    "off": ({"secrets": {"enabled": False}}, ["annotate the pods that have the label", "secrets.enabled is false:"]),
+}
+
+
+@pytest.mark.parametrize(("values", "said"), SECRETS.values(), ids=SECRETS)
+def test_secrets_are_spoken_of(values: dict[str, Any], said: list[str]) -> None:
+    """How a pod asks, whether a label is needed for it, and whether there is a broker."""
+    text = notes(values)
+
+    assert [part for part in said if part not in text] == []
+    assert "kubectl token-injector check -f FILE" in text
+    assert f'{SECRETS_ANNOTATION}: "true"' in text

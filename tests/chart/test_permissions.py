@@ -57,9 +57,12 @@ def test_the_cert_job_writes_two_secrets_and_one_configuration() -> None:
     }
 
 
-@pytest.mark.parametrize("case", CASES)
+UNGRANTED = [param for param in CASES if param.id != "registries"]
+
+
+@pytest.mark.parametrize("case", UNGRANTED)
 def test_the_webhooks_account_has_no_secret(case: ChartCase) -> None:
-    """In no mode and under no name may the webhook's service account read, list or write a Secret."""
+    """In no mode and under no name may the webhook's service account read, list or write a Secret unasked."""
     (webhook,) = [
         pod["spec"]["serviceAccountName"]
         for kind, pod in pod_templates(of_component(case.expected, "webhook"))
@@ -73,6 +76,38 @@ def test_the_webhooks_account_has_no_secret(case: ChartCase) -> None:
         "nodes",
         "configmaps",
     }
+
+
+def test_pull_secrets_are_read_where_that_is_granted() -> None:
+    """Get and nothing else: by name where names are given, in that namespace alone unless it is "*"."""
+    rendered = case("registries").expected
+    granted = {
+        (role["kind"], role["metadata"].get("namespace")): role["rules"]
+        for role in of_kind(rendered, "Role") + of_kind(rendered, "ClusterRole")
+        if role["metadata"]["name"] == "token-injector-webhook-pull-secrets"
+    }
+    secrets = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+
+    assert granted == {
+        ("Role", "shop"): [{**secrets, "resourceNames": ["registry", "mirror"]}],
+        ("Role", "bank"): [secrets],
+        ("ClusterRole", None): [{**secrets, "resourceNames": ["platform-registry"]}],
+    }
+
+
+def test_a_look_up_passes_the_policies() -> None:
+    """To registries on their ports and GKE's metadata server; not where no image is looked up."""
+    (looks_up, *_) = of_kind(case("registries").expected, "NetworkPolicy")
+    off = {"networkPolicy": {"enabled": True}, "webhook": {"settings": {"entrypoint-lookup": False}}}
+    (never, *_) = of_kind(template(off), "NetworkPolicy")
+
+    assert [[port["port"] for port in rule["ports"]] for rule in looks_up["spec"]["egress"]] == [
+        [443, 6443],
+        [53, 53],
+        [443, 5000],
+        [80, 988],
+    ]
+    assert len(never["spec"]["egress"]) == 2
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -86,6 +86,30 @@ WRONG = {
         {"selectors": {"objectExpressions": [{"key": "a", "operator": "Equals"}]}},
         "/selectors/objectExpressions/0/operator",
     ),
+    "a CA without a host": ({"registries": {"ca": [{"configMap": {"name": "a"}}]}}, "/registries/ca/0"),
+    "a CA without a place": ({"registries": {"ca": [{"hosts": ["a"]}]}}, "/registries/ca/0"),
+    "a CA in two places": (
+        {"registries": {"ca": [{"hosts": ["a"], "configMap": {"name": "a"}, "secret": {"name": "a"}}]}},
+        "/registries/ca/0",
+    ),
+    "a CA for a URL": (
+        {"registries": {"ca": [{"hosts": ["https://a"], "secret": {"name": "a"}}]}},
+        "/registries/ca/0/hosts/0",
+    ),
+    "a pattern of namespaces": (
+        {"registries": {"podPullSecrets": [{"namespace": "shop-*"}]}},
+        "/registries/podPullSecrets/0/namespace",
+    ),
+    "a grant of no Secret": (
+        {"registries": {"podPullSecrets": [{"namespace": "shop", "names": []}]}},
+        "/registries/podPullSecrets/0/names",
+    ),
+    "a role that is no ARN": ({"registries": {"ecrRole": {"arn": "webhook"}}}, "/registries/ecrRole/arn"),
+    "a pull secret that no Secret can be": ({"registries": {"pullSecret": "a/b"}}, "/registries/pullSecret"),
+    "a file of the webhook's pod": (
+        {"webhook": {"settings": {"registry-pull-secret": "/x"}}},
+        "'registry-pull-secret'",
+    ),
     "an API server without a port": ({"networkPolicy": {"apiServerPorts": []}}, "/networkPolicy/apiServerPorts"),
 }
 
@@ -102,6 +126,7 @@ def test_wrong_values_are_refused(values: dict[str, Any], named: str) -> None:
 
 
 EMPTY = ["webhook.settings", "webhook.extraEnv", "webhook.resources", "webhook.affinity", "names", "imagePullSecrets"]
+EMPTY += ["webhook.serviceAccount.annotations", "registries.pullSecret", "registries.ca", "registries.podPullSecrets"]
 EMPTY += [
     "rolePolicy",
     "podLabels",
@@ -110,6 +135,7 @@ EMPTY += [
     "certs.job.extraArgs",
 ]
 NEEDED = ["image", "injector", "injector.image", "webhook", "selectors", "certs", "certs.job", "networkPolicy"]
+NEEDED += ["registries", "registries.ecrRole", "webhook.serviceAccount"]
 
 
 @pytest.mark.parametrize("key", EMPTY)

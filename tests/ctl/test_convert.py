@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ctl.piggy_values import DIFFERENT, SAME
-from tests.chart.charts import CHART
+from ctl.piggy_values import DIFFERENT, SAME, convert_values
+from tests.chart.charts import CHART, of_kind, template
 from tests.ctl.commands import GOLDEN, golden, run
 
 MANIFESTS = GOLDEN / "piggy.yaml"
@@ -111,10 +111,73 @@ def test_chart_values() -> None:
     assert json.loads(as_json.out) == yaml.safe_load(finished.out)
 
 
+@pytest.mark.parametrize(
+    ("environ", "is_sent"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, False),
+        ({"AWS_SECRET_NAME": "a"}, True),
+        ({"AWS_SSM_PARAMETER_PATH": "/a"}, True),
+        ({"PIGGY_ADDRESS": "https://piggy"}, True),
+        ({"STANDALONE": "true"}, False),
+        ({"STANDALONE": True, "PIGGY_DEFAULT_SECRET_NAME_PREFIX": "prod/"}, True),
+        ({"PIGGY_DEFAULT_SECRET_NAME_PREFIX": "prod/"}, False),
+        ({"AWS_SSM_PARAMETER_PATH": "a"}, True),
+    ],
+)
+def test_pods_without_annotations_are_sent(environ: dict[str, Any], *, is_sent: bool) -> None:
+    """Where the variables alone make piggy:NAME a reference, as piggy's webhook sees every pod; else not."""
+    converted = convert_values({"env": environ})
+
+    namespaces = converted.values.get("secrets", {}).get("piggyDefaultNamespaces", [])
+    assert bool(namespaces) is is_sent
+    assert ("secrets.piggyDefaultNamespaces" in [each.place for each in converted.differences]) is is_sent
+
+
+def test_what_the_broker_heeds_is_not_lost() -> None:
+    """The webhook does not know it, and the broker does not start with it without its shared role: it is told."""
+    converted = convert_values({"env": {"piggy_enforce_service_account": "true", "PIGGY_ENFORCE_INTEGRITY": False}})
+
+    assert "webhook" not in converted.values
+    assert [each.place for each in converted.differences] == [
+        "env.piggy_enforce_service_account",
+        "env.PIGGY_ENFORCE_INTEGRITY",
+    ]
+    assert "broker.settings.enforce-service-account" in converted.differences[0].text
+
+
+def test_a_pull_secret_needs_its_grant() -> None:
+    """It is written, and what it needs beside it is told."""
+    converted = convert_values({"env": {"IMAGE_PULL_SECRET": "registry"}})
+
+    assert converted.values == {"webhook": {"extraEnv": [{"name": "IMAGE_PULL_SECRET", "value": "registry"}]}}
+    assert ["registries.podPullSecrets" in each.text for each in converted.differences] == [True]
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(5, False), (6, True)])
+def test_a_wait_that_the_chart_would_refuse_is_left_out(seconds: int, *, taken: bool) -> None:
+    """It is too short for the look-up of an image."""
+    converted = convert_values({"mutate": {"timeoutSeconds": seconds}})
+
+    assert ("webhook" in converted.values) is taken
+    assert bool(converted.differences) is not taken
+
+
+def test_helm_takes_what_is_written() -> None:
+    """The chart renders the converted values, and its third entry sends pods that say nothing."""
+    piggys = yaml.safe_load((GOLDEN / "piggy-values.yaml").read_text())
+    (configuration,) = of_kind(template(convert_values(piggys).values), "MutatingWebhookConfiguration")
+
+    assert [entry["name"].partition(".")[0] for entry in configuration["webhooks"]] == [
+        "pods",
+        "secrets",
+        "piggy-defaults",
+    ]
+
+
 def test_every_value_of_ours_exists() -> None:
     """What is written is in the chart's schema."""
     schema = json.loads((CHART / "values.schema.json").read_text())
-    for path in (*SAME.values(), "webhook.extraEnv"):
+    for path in (*SAME.values(), "webhook.extraEnv", "secrets.piggyDefaultNamespaces"):
         found: Any = schema
         for key in path.split("."):
             assert key in found["properties"], path

@@ -147,6 +147,17 @@ def test_the_policy_of_one_role_alone() -> None:
     assert "no pod here reads secrets" in none.err
 
 
+def test_a_denied_pod_has_no_policy() -> None:
+    """It is told why, not that it reads nothing."""
+    denied = pod([{"name": "VALUE", "value": "sm://db?#"}])
+
+    finished = explained(manifest("Pod", denied), flags=(FLOOR, "-o", "policy"))
+
+    assert (finished.code, finished.out) == (2, "")
+    assert "-o policy: Pod/" in finished.err
+    assert " is denied: " in finished.err
+
+
 def test_warnings_are_told_too() -> None:
     """On standard error, as inject tells them."""
     finished = explained(manifest("Pod", pod(ENV)), flags=("--kubelet-version-floor=1.34",))

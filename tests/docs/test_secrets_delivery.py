@@ -10,7 +10,7 @@ from tests.ctl.commands import run
 from tests.docs.documents import ROOT, blocks_of
 
 DOCUMENT = ROOT / "docs/secrets.md"
-PODS = [block.text for block in blocks_of(DOCUMENT) if block.language == "yaml"]
+PODS = [block.text for block in blocks_of(DOCUMENT) if block.language == "yaml" and "kind: Pod" in block.text]
 ACCOUNT = PODS[0].partition("---\n")[0]
 
 

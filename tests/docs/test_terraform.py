@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
+from policy.permission import permission_policy
 from policy.trust import cluster_trust_policy, google_trust_policy
+from secretenv.references import Item, Parameter, ParameterPath, Secret, Source
 from tests.docs.terraform import MODULES, ROOT, blocks, blocks_in, value
 
 UNIQUE_ID = "112233445566778899001"
 ISSUER = "https://container.googleapis.com/v1/projects/p/locations/europe-west1/clusters/c"
 PROVIDER = f"arn:aws:iam::123456789012:oidc-provider/{ISSUER.removeprefix('https://')}"
 GOOGLE, AWS, CLUSTER_MODE = ROOT / "google", ROOT / "aws", ROOT / "aws-cluster-mode"
+AWS_SECRETS = ROOT / "aws-secrets"
 GOOGLE_CLUSTER, AWS_CLUSTER = ROOT / "google-cluster", ROOT / "aws-cluster"
 # What a module makes, and the attributes that no two of a kind may share.
 UNIQUE = {
@@ -26,6 +29,7 @@ UNIQUE = {
     },
     AWS: {"aws_iam_role.workload": "name", "aws_iam_role_policy.read_bucket": "role"},
     CLUSTER_MODE: {"aws_iam_role.workload": "name"},
+    AWS_SECRETS: {"aws_iam_role_policy.read_secrets": "role"},
     GOOGLE_CLUSTER: {"google_compute_firewall.webhook": "name"},
     AWS_CLUSTER: {"aws_iam_openid_connect_provider.cluster": "url"},
 }
@@ -68,6 +72,41 @@ def test_cluster_mode_trusts_one_kubernetes_service_account() -> None:
     assert trust_policy(CLUSTER_MODE, {**variables, **local}) == cluster_trust_policy(
         issuer=ISSUER, account_id="123456789012", namespace="shop", service_account="orders"
     )
+
+
+def test_secrets_are_read_as_the_generator_says() -> None:
+    """Statement by statement what `explain -o policy` writes for such references, and keys by these services alone."""
+    key = "arn:aws:kms:eu-west-1:123456789012:key/k"
+    variables = {
+        "var.region": "eu-west-1",
+        "var.account_id": "123456789012",
+        "var.prefix": "shop/orders",
+        "var.table": default(AWS_SECRETS, "table"),
+        "var.kms_key_arn": key,
+    }
+    references: list[Source] = [
+        *(
+            Secret("shop/orders/*"),
+            Secret("shop/orders/*-x"),
+            Parameter("/shop/orders/*"),
+            ParameterPath("/shop/orders"),
+        ),
+        Item("secrets", "shop/orders/*", "secretName", "secretValue"),
+    ]
+    generated = permission_policy(references, region="eu-west-1", account_id="123456789012", rotates=True)
+    several, *others = generated["Statement"]
+    one = {**several, "Resource": [arn for arn in several["Resource"] if not arn.endswith("-x-??????")]}
+    written = value(blocks(AWS_SECRETS, "resource")["aws_iam_role_policy.read_secrets"]["policy"], variables)
+    *reads, decrypt = written["Statement"]
+    items = reads[-1]
+
+    assert items["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["shop/orders/*"]}}
+    items["Condition"] = {"ForAllValues:StringEquals": items["Condition"]["ForAllValues:StringLike"]}
+    assert reads == [one, *others]
+    assert (decrypt["Action"], decrypt["Resource"]) == (["kms:Decrypt"], [key])
+    assert set(decrypt["Condition"]["StringEquals"]["kms:ViaService"]) == {
+        f"{statement['Action'][0].partition(':')[0]}.eu-west-1.amazonaws.com" for statement in reads
+    }
 
 
 def test_the_provider_takes_the_audience_of_the_roles() -> None:
@@ -131,7 +170,8 @@ def test_the_readme_names_the_modules_and_their_outputs() -> None:
         assert required <= block.keys() - {"source"} <= variables.keys()
     for name in ("orders", "stock"):
         assert modules[f"{name}_aws"]["google_service_account_unique_id"] == f"${{module.{name}_google.unique_id}}"
+    assert modules["orders_secrets"]["role_name"] == "${module.orders_aws.role_name}"
     assert modules["orders_on_blue"]["provider_arn"] == "${module.blue.provider_arn}"
     outputs = {name for module in MODULES for name in blocks(module, "output")}
-    assert {"email", "provider_arn", "role_arn", "unique_id"} == outputs
+    assert {"email", "provider_arn", "role_arn", "role_name", "unique_id"} == outputs
     assert [name for name in outputs if f"`{name}`" not in readme] == []

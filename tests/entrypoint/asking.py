@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from webhook.entrypoint.assemble import _lookup
+from webhook.entrypoint.counts import UNCOUNTED, Counts, SourceName
 from webhook.entrypoint.credential import Credential, Offers, Source
 from webhook.entrypoint.lookup import EntrypointLookup
 from webhook.entrypoint.manifest import Entrypoint
@@ -20,11 +21,19 @@ def settings(**changes: Any) -> EntrypointSettings:
 
 
 def lookup(
-    *sources: Source, local: Sequence[str] = (), insecure: Sequence[str] = (), **changes: Any
+    *sources: Source,
+    local: Sequence[str] = (),
+    insecure: Sequence[str] = (),
+    counts: Counts = UNCOUNTED,
+    **changes: Any,
 ) -> EntrypointLookup:
-    """With the guard of the webhook: registries on this machine are `local`, or `insecure`, which means local too."""
+    """With the guard of the webhook: registries on this machine are `local`, or `insecure`, which means local too.
+
+    Sources have the first names that there are, in their order.
+    """
     hosts = settings(registry_local=(*local, *insecure), registry_insecure=tuple(insecure), **changes)
-    return _lookup(hosts, sources, at_once=4)
+    names = get_args(SourceName)
+    return _lookup(hosts, dict(zip(names, sources, strict=False)), at_once=4, counts=counts)
 
 
 def offering(*credentials: Credential, problems: Sequence[str] = ()) -> Source:

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.entrypoint.asking import failed, found, lookup, offering, settings
+from tests.entrypoint.asking import failed, found, lookup, offering, password, settings
 from tests.entrypoint.fake_registry import FakeRegistry, Reply
 from tests.entrypoint.images import Image
 from webhook.entrypoint.attempts import Places
 from webhook.entrypoint.cache import STALE_SECONDS, TAG_SECONDS, Bounded, ImageCache
+from webhook.entrypoint.counts import UNCOUNTED, Attempted, Counts, LookedUp, SourceName
 from webhook.entrypoint.credential import Credential
 from webhook.entrypoint.lookup import EntrypointLookup, Limits
 from webhook.entrypoint.manifest import Entrypoint
@@ -35,12 +36,14 @@ class Clock:
         return self.now
 
 
-def clocked(fake: FakeRegistry, clock: Clock, *, at_once: int = 4, seconds: float = 5.0) -> EntrypointLookup:
+def clocked(
+    fake: FakeRegistry, clock: Clock, *, at_once: int = 4, seconds: float = 5.0, counts: Counts = UNCOUNTED
+) -> EntrypointLookup:
     """A look-up whose memory has this clock; requests have the real one."""
     hosts = settings(registry_insecure=(fake.host,), registry_local=(fake.host,))
     guard = Guard(hosts, resolve=resolve)
     return EntrypointLookup(
-        Places(mirrors=(), sources=(), cache=ImageCache(clock=clock)),
+        Places(mirrors=(), sources={}, cache=ImageCache(clock=clock), counts=counts),
         lambda deadline: Transport(guard, tls_contexts(()), deadline),
         limits=Limits(seconds=seconds, at_once=at_once),
         clock=clock,
@@ -241,3 +244,60 @@ def test_bounded_memory() -> None:
     kept.put("c", 3)
 
     assert (kept.get("a"), kept.get("b"), kept.get("c")) == (1, None, 3)
+
+
+class Counted:
+    """What was counted, in its order."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[LookedUp, float]] = []
+        self.attempts: list[tuple[SourceName, Attempted]] = []
+
+    def looked_up(self, outcome: LookedUp, seconds: float) -> None:
+        """Keep it."""
+        self.ends.append((outcome, seconds))
+
+    def attempted(self, source: SourceName, outcome: Attempted) -> None:
+        """Keep it."""
+        self.attempts.append((source, outcome))
+
+
+def test_each_credential_is_counted(fake: FakeRegistry, image: str) -> None:
+    """By its source and what the registry said to it; a source with a problem by that; a second question by memory."""
+    well = fake.routes[f"HEAD {TAG}"]
+    tries = iter((403,))
+
+    def again() -> None:
+        if next(tries, None) is None:
+            fake.routes[f"HEAD {TAG}"] = well
+
+    fake.routes[f"HEAD {TAG}"] = Reply(status=403, before=again)
+    counted = Counted()
+    sources = (offering(password("a", "x")), offering(problems=["gone"]), offering(password("b", "y")))
+    asked = lookup(*sources, insecure=[fake.host], counts=counted)
+
+    assert found(asked, image) == APP
+    assert found(asked, image) == APP
+
+    assert counted.attempts == [
+        ("pull_secret", "denied"),
+        ("pod_pull_secret", "unavailable"),
+        ("google", "denied"),
+        ("anonymous", "found"),
+    ]
+    assert [outcome for outcome, _ in counted.ends] == ["found", "memory"]
+    assert all(0 <= seconds < 5 for _, seconds in counted.ends)
+
+
+@pytest.mark.parametrize(("status", "said"), [(403, "denied"), (404, "absent"), (500, "unreachable")])
+def test_failures_are_counted(fake: FakeRegistry, image: str, status: int, said: str) -> None:
+    """Once at the registry; the question that is answered by a remembered failure failed too."""
+    fake.routes[f"HEAD {TAG}"] = Reply(status=status)
+    counted = Counted()
+    asked = lookup(insecure=[fake.host], counts=counted)
+
+    for _ in range(2):
+        failed(asked, image)
+
+    assert counted.attempts == [("anonymous", said)]
+    assert [outcome for outcome, _ in counted.ends] == ["failed", "failed"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,6 +127,24 @@ def fill(url: str) -> None:
         BillingMode="PAY_PER_REQUEST",
     )
     client("dynamodb").put_item(TableName="t", Item={"name": {"S": "k"}, "value": {"S": "v"}})
+
+
+def test_an_image_with_another_caller_says_so(tmp_path: Path) -> None:
+    """The webhook's Dockerfile names what webhook/entrypoint asks: ECR, at botocore's own address."""
+    (command,) = re.findall(r"images\.root /image /opt/token-injector(.*)", Path("Dockerfile.webhook").read_text())
+    services = command.split()
+    for path in [*(WHOLE / name for name in (*SERVICES, *services, "s3")), *WHOLE.glob("*.json")]:
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, tmp_path / path.name)
+    cut(tmp_path, services)
+    session = botocore.session.Session()
+    session.register_component(
+        "data_loader", botocore.loaders.Loader([str(tmp_path)], include_default_search_paths=False)
+    )
+    client = session.create_client("ecr", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+
+    assert client.meta.endpoint_url == "https://api.ecr.eu-west-1.amazonaws.com"
+    assert callable(client.get_authorization_token)
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {*SERVICES, "ecr"}
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """The look-up as the webhook uses it, and as a person at a terminal does."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 
 from kube.client import Client
 from kube.config import Connection
 from webhook.entrypoint.attempts import Places
 from webhook.entrypoint.cache import ImageCache
+from webhook.entrypoint.counts import UNCOUNTED, Counts, SourceName
 from webhook.entrypoint.credential import Source
 from webhook.entrypoint.deadline import Deadline
 from webhook.entrypoint.ecr import EcrCredentials
@@ -20,25 +21,38 @@ from webhook.entrypoint.transport import Transport, tls_contexts
 
 
 def webhook_lookup(
-    settings: EntrypointSettings, *, connection: Connection | None, environ: Mapping[str, str], threads: int
+    settings: EntrypointSettings,
+    *,
+    connection: Connection | None,
+    environ: Mapping[str, str],
+    threads: int,
+    counts: Counts,
 ) -> EntrypointLookup:
     """One worker's, made after the fork. `connection`: the API server, None without one; `threads`: the worker's."""
-    sources: list[Source] = [from_file(settings.registry_pull_secret)] if settings.registry_pull_secret else []
+    sources: dict[SourceName, Source] = {}
+    if settings.registry_pull_secret:
+        sources["pull_secret"] = from_file(settings.registry_pull_secret)
     if connection is not None:
         client = cache(lambda: Client(connection))
-        sources.append(PodPullSecrets(client, settings.pull_secret_namespaces))
-    sources.append(GoogleCredentials(environ, clock=time.monotonic))
-    sources.append(EcrCredentials(environ, clock=time.monotonic))
-    return _lookup(settings, sources, at_once=max(1, threads // 2))
+        sources["pod_pull_secret"] = PodPullSecrets(client, settings.pull_secret_namespaces)
+    sources["google"] = GoogleCredentials(environ, clock=time.monotonic)
+    sources["ecr"] = EcrCredentials(environ, clock=time.monotonic)
+    return _lookup(settings, sources, at_once=max(1, threads // 2), counts=counts)
 
 
-def local_lookup(settings: EntrypointSettings, sources: Sequence[Source], *, at_once: int) -> EntrypointLookup:
+def local_lookup(settings: EntrypointSettings, docker_login: Source, *, at_once: int) -> EntrypointLookup:
     """Whoever names the images owns this machine: registries on it are theirs to reach."""
-    return _lookup(settings, sources, at_once=at_once, allow_local=True)
+    sources: dict[SourceName, Source] = {"docker_login": docker_login}
+    return _lookup(settings, sources, at_once=at_once, counts=UNCOUNTED, allow_local=True)
 
 
 def _lookup(
-    settings: EntrypointSettings, sources: Sequence[Source], *, at_once: int, allow_local: bool = False
+    settings: EntrypointSettings,
+    sources: Mapping[SourceName, Source],
+    *,
+    at_once: int,
+    counts: Counts,
+    allow_local: bool = False,
 ) -> EntrypointLookup:
     tls = tls_contexts(settings.registry_ca)
     images = ImageCache(clock=time.monotonic)
@@ -49,7 +63,7 @@ def _lookup(
         return Transport(guard, tls, deadline)
 
     return EntrypointLookup(
-        Places(mirrors=settings.registry_mirror, sources=sources, cache=images),
+        Places(mirrors=settings.registry_mirror, sources=sources, cache=images, counts=counts),
         transport,
         limits=Limits(seconds=settings.entrypoint_timeout, at_once=at_once),
         clock=time.monotonic,

@@ -4,10 +4,11 @@ The order: each mirror, then the registry itself; at each of them the operator's
 account's, the cloud's, and no credentials.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from webhook.entrypoint.cache import STALE_SECONDS, ImageCache
+from webhook.entrypoint.counts import Attempted, Counts, SourceName
 from webhook.entrypoint.credential import ANONYMOUS, Credential, Source
 from webhook.entrypoint.errors import AbsentError, DeniedError, EntrypointError, UnreachableError
 from webhook.entrypoint.hosts import matches
@@ -24,8 +25,10 @@ class Places:
     """Where images are, and whom we can say that we are."""
 
     mirrors: Sequence[tuple[str, str]]
-    sources: Sequence[Source]
+    sources: Mapping[SourceName, Source]
+    """In the order in which they are tried."""
     cache: ImageCache
+    counts: Counts
 
     def of(self, name: ImageName) -> Iterator[ImageName]:
         """The image's name at each mirror, and its own."""
@@ -64,37 +67,55 @@ class Attempts:
         """From one place, with the first credential that it takes; another one is no help against anything else."""
         origin = ""
         try:
-            for credential in self._credentials(place):
+            for source, credential in self._credentials(place):
                 origin = f" with {credential.origin}"
                 try:
-                    return self._read(Registry(self._transport, place, credential))
+                    return self._read(source, Registry(self._transport, place, credential))
                 except (DeniedError, AbsentError) as exc:
                     self._failed(place, origin, exc)
         except EntrypointError as exc:
             self._failed(place, origin, exc)
         return None
 
-    def _read(self, registry: Registry) -> Entrypoint:
+    def _read(self, source: SourceName, registry: Registry) -> Entrypoint:
         cache, wanted, name = self._places.cache, self._wanted, self._name
-        digest = name.digest or registry.digest(name.reference)
-        entrypoint = cache.entrypoint(wanted, name, digest)
-        if entrypoint is None:
-            entrypoint = read_entrypoint(registry, digest, wanted.architecture)
+        try:
+            digest = name.digest or registry.digest(name.reference)
+            entrypoint = cache.entrypoint(wanted, name, digest)
+            if entrypoint is None:
+                entrypoint = read_entrypoint(registry, digest, wanted.architecture)
+        except EntrypointError as exc:
+            self._places.counts.attempted(source, _outcome(exc))
+            raise
+        self._places.counts.attempted(source, "found")
         cache.learn(wanted, name, digest, entrypoint)
         return entrypoint
 
-    def _credentials(self, place: ImageName) -> Iterator[Credential]:
+    def _credentials(self, place: ImageName) -> Iterator[tuple[SourceName, Credential]]:
         """Each once, anonymous at the end; a source is asked when those before it were refused."""
         seen: set[Credential] = set()
-        for source in self._places.sources:
-            offers = source(place, self._wanted, self._transport.deadline)
+        for source, offered in self._places.sources.items():
+            offers = offered(place, self._wanted, self._transport.deadline)
+            if offers.problems:
+                self._places.counts.attempted(source, "unavailable")
             self.problems.extend(problem for problem in offers.problems if problem not in self.problems)
             for credential in offers.credentials:
                 if credential not in seen:
-                    yield credential
+                    yield source, credential
                 seen.add(credential)
-        yield ANONYMOUS
+        yield "anonymous", ANONYMOUS
 
     def _failed(self, place: ImageName, origin: str, exc: EntrypointError) -> None:
         self._is_refused |= not isinstance(exc, UnreachableError)
         self.problems.append(f"{place.registry}{origin}: {exc}")
+
+
+def _outcome(exc: EntrypointError) -> Attempted:
+    match exc:
+        case DeniedError():
+            return "denied"
+        case AbsentError():
+            return "absent"
+        case UnreachableError():
+            return "unreachable"
+    return "unusable"

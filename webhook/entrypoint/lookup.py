@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from webhook.entrypoint.attempts import Attempts, Places
 from webhook.entrypoint.cache import TAG_SECONDS, Bounded
+from webhook.entrypoint.counts import LookedUp
 from webhook.entrypoint.deadline import Deadline
 from webhook.entrypoint.errors import UnreachableError
 from webhook.entrypoint.image_name import ImageName, ImageNameError, parse_image_name
@@ -79,21 +80,30 @@ class EntrypointLookup:
 
     def look_up(self, wanted: Wanted) -> Entrypoint | Failure:
         """What the image starts. Raises nothing but bugs."""
+        started = self._clock()
+        answer, outcome = self._answer(wanted)
+        self._places.counts.looked_up(outcome, self._clock() - started)
+        return answer
+
+    def _answer(self, wanted: Wanted) -> tuple[Entrypoint | Failure, LookedUp]:
         try:
             name = parse_image_name(wanted.image)
         except ImageNameError as exc:
-            return Failure(f"image {_shown(wanted.image)}: {exc}")
+            return Failure(f"image {_shown(wanted.image)}: {exc}"), "failed"
         cache = self._places.cache
         digest = cache.digest(wanted, name, seconds=0.0 if wanted.is_fresh_only(name) else TAG_SECONDS)
         known = cache.entrypoint(wanted, name, digest) if digest else None
         if known is not None:
-            return known
+            return known, "memory"
         failed = self._failures.get(wanted)
         if failed and self._clock() < failed[1]:
-            return failed[0]
+            return failed[0], "failed"
         with self._lock:
             flight = self._flights.get(wanted) or self._depart(wanted, name)
-        return self._wait(wanted, flight) if flight else _CROWDED
+        answer = self._wait(wanted, flight) if flight else _CROWDED
+        if answer is _CROWDED:
+            return answer, "crowded"
+        return answer, "failed" if isinstance(answer, Failure) else "found"
 
     def stop(self) -> None:
         """End what is under way."""

@@ -259,8 +259,8 @@ reinvocationPolicy: IfNeeded
 {{/* The look-up of an image's entrypoint takes webhook.settings.entrypoint-timeout at most; the rest of a review, little. */}}
 {{- define "token-injector.timeoutSeconds" -}}
 {{- $settings := .Values.webhook.settings | default dict -}}
-{{- $off := and (hasKey $settings "entrypoint-lookup") (eq (toString (index $settings "entrypoint-lookup")) "false") -}}
-{{- .Values.webhook.timeoutSeconds | default (ternary 5 (add 5 (index $settings "entrypoint-timeout" | default 5 | int)) $off) -}}
+{{- $looksUp := eq (include "token-injector.looksUp" .) "true" -}}
+{{- .Values.webhook.timeoutSeconds | default (ternary (add 5 (index $settings "entrypoint-timeout" | default 5 | int)) 5 $looksUp) -}}
 {{- end -}}
 
 {{- define "token-injector.podsCreated" -}}
@@ -309,4 +309,99 @@ reinvocationPolicy: IfNeeded
 {{- $asks = append $asks (printf "(%s in %s && %s[%s] != '')" $key $all $all $key) -}}
 {{- end -}}
 {{- printf "has(%s) && (%s)" $all (join " || " $asks) -}}
+{{- end -}}
+
+{{/*
+Called with (list . IS-AWAITED): the container that the webhook would inject for a token of Google's. It leaves this
+namespace alone. Awaited, it holds up the pod's start until the token is there.
+*/}}
+{{- define "token-injector.tokenSidecar" -}}
+{{- $root := index . 0 -}}
+{{- $settings := $root.Values.webhook.settings | default dict -}}
+- name: update-gcp-id-token
+  {{- include "token-injector.container" (list $root $root.Values.injector.image (index $settings "pull-policy" | default "IfNotPresent")) | nindent 2 }}
+  restartPolicy: Always
+  command:
+    - /token-injector
+    - --file=/var/run/secrets/aws/token/token
+    - --refresh=true
+    {{- with index $settings "audience" }}
+    {{- include "token-injector.flag" (list "audience" .) | trim | nindent 4 }}
+    {{- end }}
+  {{- with include "token-injector.injectedEnv" $root | trim }}
+  env:
+    {{- . | nindent 4 }}
+  {{- end }}
+  {{- if index . 1 }}
+  lifecycle:
+    postStart:
+      exec:
+        command: [/token-injector, await, /var/run/secrets/aws/token/token, --timeout=120]
+  {{- end }}
+  resources:
+    requests:
+      cpu: 5m
+      memory: 16Mi
+    limits:
+      memory: 64Mi
+  volumeMounts:
+    - name: web-identity
+      mountPath: /var/run/secrets/aws/token
+{{- end -}}
+
+{{/* The environment of an injected container, as webhook/settings.py puts it together. */}}
+{{- define "token-injector.injectedEnv" -}}
+{{- $settings := .Values.webhook.settings | default dict -}}
+{{- $given := dict -}}
+{{- range index $settings "injector-env" | default list -}}
+{{- $entry := splitn "=" 2 . -}}
+{{- $_ := set $given $entry._0 $entry._1 -}}
+{{- end -}}
+{{- range .Values.webhook.extraEnv -}}
+{{- if and (eq .name "GCE_METADATA_HOST") (not (hasKey $given .name)) }}
+{{ list . | toYaml }}
+{{- end -}}
+{{- end -}}
+{{- range $name, $value := $given }}
+- name: {{ $name }}
+  value: {{ replace "$(" "$$(" $value | quote }}
+{{- end -}}
+{{- end -}}
+
+{{/* Called with (list . ROLE): the volume of a web identity token, for a role of our own: {arn, mode}. */}}
+{{- define "token-injector.tokenVolume" -}}
+{{- $settings := (index . 0).Values.webhook.settings | default dict -}}
+- name: web-identity
+  {{- if eq (index . 1).mode "google" }}
+  emptyDir:
+    medium: Memory
+    sizeLimit: 1Mi
+  {{- else }}
+  projected:
+    sources:
+      - serviceAccountToken:
+          path: token
+          audience: {{ index $settings "cluster-audience" | default "sts.amazonaws.com" | quote }}
+          expirationSeconds: 3600
+  {{- end }}
+{{- end -}}
+
+{{/* GKE's metadata server: https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity */}}
+{{- define "token-injector.metadataEgress" -}}
+- ports:
+    - port: 80
+      protocol: TCP
+    - port: 988
+      protocol: TCP
+  to:
+    - ipBlock:
+        cidr: 169.254.169.252/32
+    - ipBlock:
+        cidr: 169.254.169.254/32
+{{- end -}}
+
+{{/* "true" where the webhook asks registries what an image starts. */}}
+{{- define "token-injector.looksUp" -}}
+{{- $settings := .Values.webhook.settings | default dict -}}
+{{- not (and (hasKey $settings "entrypoint-lookup") (eq (toString (index $settings "entrypoint-lookup")) "false")) -}}
 {{- end -}}

@@ -106,4 +106,4 @@ if __name__ == "__main__":
     slow_after_fork(given.pop("fork_seconds", 0.0))
     settings = replace(DEFAULTS, **given)
     log.configure(settings.log_level, as_json=settings.log_json)
-    sys.exit(run(settings, lambda: start_reviews(unready), "1.2.3"))
+    sys.exit(run(settings, lambda _: start_reviews(unready), "1.2.3"))

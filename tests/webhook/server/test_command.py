@@ -112,6 +112,32 @@ def test_the_floor_is_followed_without_a_restart(tmp_path: Path, pki: Pki) -> No
     assert "hunter2" not in running.log()
 
 
+def test_look_ups_are_counted(tmp_path: Path, pki: Pki) -> None:
+    """One question and the registry that was asked for it; no label has the image's name."""
+    (tmp_path / "accounts.yaml").write_text(
+        "{kind: ServiceAccount, metadata: {name: orders, namespace: shop, annotations: "
+        f"{{{ROLE_ARN}: 'arn:aws:iam::123456789012:role/orders'}}}}}}"
+    )
+    flags = {"service-accounts": str(tmp_path / "accounts.yaml"), "workers": 1, "secret-delivery": "launcher"}
+    running = RealWebhook(tmp_path / "webhook", pki, {**flags, "region": "eu-west-1"})
+    attempts = 'token_injector_entrypoint_attempts_total{{outcome="{}",source="anonymous"}}'
+    lookups = 'token_injector_entrypoint_lookups_total{{outcome="{}"}}'
+    try:
+        assert running.metric(attempts.format("unreachable")) == 0
+        assert running.metric(lookups.format("failed")) == 0
+
+        answer = _review(pki, running.port, "orders", value="sm://db#user", image="127.0.0.1:1/canary:1")
+
+        assert "127.0.0.1" in answer["status"]["message"]
+        assert running.metric(attempts.format("unreachable")) == 1
+        assert running.metric(lookups.format("failed")) == 1
+        assert running.metric("token_injector_entrypoint_lookup_seconds_count") == 1
+        with running.caller() as caller:
+            assert b"canary" not in caller.get("/metrics")[1]
+    finally:
+        running.kill()
+
+
 def _until(fact: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not fact():
@@ -132,9 +158,10 @@ def _injected(pki: Pki, port: int) -> list[str]:
     return [operation["path"] for operation in patch if operation["path"] in lists]
 
 
-def _review(pki: Pki, port: int, account: str | None) -> dict[str, Any]:
+def _review(pki: Pki, port: int, account: str | None, *, value: str = "", image: str = "app") -> dict[str, Any]:
     labels = {"admission.token-injector/enabled": "true"} if account else {}
-    spec = {"serviceAccountName": account or "any", "containers": [{"name": "app", "image": "app"}]}
+    container = {"name": "app", "image": image, "env": [{"name": "VALUE", "value": value}]}
+    spec = {"serviceAccountName": account or "any", "containers": [container]}
     request = {
         "uid": "u1",
         "namespace": "shop",
