@@ -66,12 +66,25 @@ static void look(struct supervisor *self) {
     for (size_t i = 0, at = 2; i < self->count; at += watches[i++]) job_look(&self->jobs[i], watches[i], ready + at);
 }
 
-// The first job that fails has the word.
+static bool is_hopeless(const struct job *job) {
+    return parse_last_words(job->last_words.bytes, job->last_words.length).permanent;
+}
+
+// The first job that fails has the word, but for one that no retry can mend: it must not be hidden from `await`. NULL:
+// all is well.
+static const struct job *speaker(const struct supervisor *self) {
+    const struct job *found = NULL;
+    for (size_t i = self->count; i-- > 0;) {
+        const struct job *job = &self->jobs[i];
+        if (job->last_words.length > 0 && (found == NULL || is_hopeless(job) || !is_hopeless(found))) found = job;
+    }
+    return found;
+}
+
 static void leave_last_words(struct supervisor *self) {
     struct text complaint = {.length = 0};
-    const struct text *line = &complaint;  // still empty
-    for (size_t i = self->count; i-- > 0;)
-        if (self->jobs[i].last_words.length > 0) line = &self->jobs[i].last_words;
+    const struct job *job = speaker(self);
+    const struct text *line = job != NULL ? &job->last_words : &complaint;  // still empty
     if (termination_log_write(&self->settings->log, line) || self->log_complained) return;
     self->log_complained = true;
     text_put(&complaint, "the termination log cannot be written: ");
@@ -130,5 +143,9 @@ int supervise(const struct settings *settings, struct job *jobs, size_t count, s
     }
     for (size_t i = 0; i < count; i++)
         if (jobs[i].runs) job_end(&jobs[i], &unheard);
-    return EXIT_OK;
+    // What nobody can mend by a retry did not complete: the kubelet ends it after a failed hook, and shows this code.
+    const struct job *job = speaker(&self);
+    return job == NULL || !is_hopeless(job)
+               ? EXIT_OK
+               : parse_last_words(job->last_words.bytes, job->last_words.length).code;
 }
