@@ -39,6 +39,7 @@ SECRET_DELIVERY = PREFIX + "secret-delivery"
 SECRET_IDENTITY = PREFIX + "secret-identity"
 SECRET_ROTATION = PREFIX + "secret-rotation"
 SECRET_ROTATION_INTERVAL = PREFIX + "secret-rotation-interval"
+SECRET_METRICS_PORT = PREFIX + "secret-metrics-port"
 SECRET_FILES_PATH = PREFIX + "secret-files-path"
 SECRET_UNRESOLVED = PREFIX + "secret-unresolved"
 # A file's or a container's name follows.
@@ -253,6 +254,13 @@ ANNOTATIONS: tuple[Annotation, ...] = (
         form="a whole number of seconds from 30 to 86400",
         default="300",
         about="Seconds between two looks for new versions.",
+    ),
+    Annotation(
+        key=SECRET_METRICS_PORT,
+        places=("pod",),
+        form="a port from 1024 to 65535",
+        default="none",
+        about="Where the injected sidecar tells Prometheus whether the secrets are stale.",
     ),
     Annotation(
         key=SECRET_FILE_PREFIX,

@@ -8,6 +8,10 @@ The launcher (C) cannot import this; a test compares it with launcher.h.
 # container of the plan whose delivery is "socket", in the plan's order.
 PLAN = "TOKEN_INJECTOR_SECRETS"
 SOCKETS = "TOKEN_INJECTOR_SECRET_SOCKETS"
+# The port at which the launcher tells everybody METRICS_FILE over HTTP; where it is absent there is none.
+METRICS_PORT = "TOKEN_INJECTOR_METRICS_PORT"
+METRICS_PORT_FIRST = 1024
+METRICS_PORT_LAST = 65535
 # Written by the webhook beside a copied `valueFrom` of a Secret: these variables of the injected container hold what
 # the application's container will have, under this prefix, the container's index in the plan, and "_".
 COPIED_PREFIX = "TOKEN_INJECTOR_COPIED_"
@@ -37,6 +41,10 @@ ENV_FILE = "env"
 GENERATION_FILE = "generation"
 # In the state volume, which the injected container alone has: everything is in its place, the hook may end.
 READY_FILE = "ready"
+# Beside it: numbers in Prometheus' text form, and what the port is called in the pod.
+METRICS_FILE = "metrics"
+METRICS_TYPE = "text/plain; version=0.0.4"
+METRICS_PORT_NAME = "ti-metrics"
 # Where files made of references appear (annotation secret-file.NAME).
 FILES_PATH = "/var/run/secrets/token-injector"
 
@@ -61,8 +69,13 @@ RECORD_SET, RECORD_UNSET, RECORD_ERROR, RECORD_END = "S ", "U ", "E ", "."
 MARKERS = ("piggy:", "sm://", "ssm://", "ssm-path://", "ddb://", "arn:")
 # Linux' MAX_ARG_STRLEN: the longest "NAME=VALUE" with its NUL. Longer values go into a file.
 VARIABLE_LIMIT = 131072
-# Of a whole request and a whole answer; Linux gives a process's arguments and environment 6 MiB at most.
+# Of a whole answer; Linux gives a process's arguments and environment 6 MiB at most.
 MESSAGE_LIMIT = 8 << 20
+# Of a whole request, and of the references in it: how many, and the bytes of their text. The injected container has the
+# memory of several at a time, and remembers in a small volume what was delivered.
+REQUEST_LIMIT = 1 << 20
+REFERENCES_LIMIT = 256
+REFERENCES_BYTES = 64 << 10
 
 # Exit codes of the launcher in an application's container, beside those of the application itself.
 EXEC_UNREACHABLE = 120

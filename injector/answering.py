@@ -8,7 +8,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from contract.secrets import ASIDE
+from contract import exit_codes
+from contract.secrets import ASIDE, REFERENCES_BYTES, REFERENCES_LIMIT
 from injector import reading, rotation, state, unresolved, wanted
 from injector.delivering import answer_of
 from injector.errors import RefreshError, printable
@@ -16,9 +17,10 @@ from injector.log import log_bug
 from secretenv.answer import MessageError, parse_request, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from injector.job import Job
+    from injector.wanted import Wanted
     from secretenv.plan import ContainerPlan
 
 _ASIDE = ASIDE.partition("=")[0]
@@ -52,10 +54,9 @@ class Answers:
         job = self._job
         sent = parse_request(request)
         prepare = job.backend.prepare
-        wants = (
-            *wanted.of_container(container, job.plan, job.environ, prepare),
-            *wanted.of_request(container, job.plan, sent, prepare),
-        )
+        asked = wanted.of_request(container, job.plan, sent, prepare)
+        _refuse_many(container, asked)
+        wants = (*wanted.of_container(container, job.plan, job.environ, prepare), *asked)
         results = reading.read(wants, job.memory, job.patience(give_up=self._give_up))
         missing = unresolved.refused(wants, results)
         if missing and not job.plan.keeps_unresolved:
@@ -71,7 +72,26 @@ class Answers:
         return answer
 
     def _remember(self, container: ContainerPlan, versions: Mapping[str, Mapping[str, str]]) -> None:
+        """In memory is what was written. Where that fails the answer is given, and at worst a poll takes it for old."""
         taker = wanted.container_taker(container.name)
         with self._lock:
-            self.state = rotation.served(self.state, taker, versions.get(taker, {}))
-            state.write(self._job.asked.state, self.state)
+            now = rotation.served(self.state, taker, versions.get(taker, {}))
+            try:
+                state.write(self._job.asked.state, now)
+            except RefreshError as exc:
+                self._job.world.log("error", "not remembered", container=container.name, reason=str(exc))
+            else:
+                self.state = now
+
+
+def _refuse_many(container: ContainerPlan, asked: Sequence[Wanted]) -> None:
+    """By nothing that a container sends do its neighbours or the state suffer. Raises RefreshError."""
+    references = [reading.unfiltered(reference) for one in asked for reference in one.references]
+    size = sum(map(len, references))
+    if len(references) > REFERENCES_LIMIT or size > REFERENCES_BYTES:
+        raise RefreshError(
+            f"the variables of container {container.name} that come from Secrets hold {len(references)} references of "
+            f"{size} bytes, and at most {REFERENCES_LIMIT} of {REFERENCES_BYTES} bytes are resolved; write them into "
+            "the pod itself, or make fewer",
+            exit_code=exit_codes.SECRET_UNRESOLVED,
+        )

@@ -36,8 +36,19 @@ BLOCK = 1 << 16
 SHORTEST_PAUSE = 0.1
 # The broker says no, and asking again changes nothing.
 REFUSING = {401, 403}
+# It does not understand the question, or finds it too long; so it will the next time.
+WRONG = {400, 413}
 # The broker, or AWS behind it, has too much to do.
 BUSY = {429, 503}
+# OpenSSL's X509_V_ERR_ where nobody here trusts the issuer: the certificate is self-signed, or its issuer is not there.
+UNTRUSTED = {18, 19, 20, 21}
+# By a refusal's reason.
+FIXES = {
+    "access_denied": "the broker's log says why; its rules name service accounts, or the pod's role lacks the "
+    "permission",
+    "unavailable": "it is asked again, and if this stays: look at the broker's pods and at network policies",
+    "invalid": "broker and injected image must be of one release; and fewer references, or a shorter token, may help",
+}
 
 
 def as_one(template: Template) -> Template:
@@ -118,10 +129,12 @@ class BrokerStore:
             except RefreshError as exc:
                 return Refusal(reason="unavailable", message=str(exc))
             except (OSError, http.client.HTTPException, WireError) as exc:
-                return self._refusal("unavailable", f"gave no answer ({type(exc).__name__}: {exc})")
+                return self._unanswered(exc)
             said = f"(HTTP {status}: {printable(wire.decode_message(body)) or 'no reason'})"
             if status in REFUSING:
                 return self._refusal("access_denied", f"refuses this pod {said}")
+            if status in WRONG:
+                return self._refusal("invalid", f"takes no such question {said}")
             if status not in BUSY or self._monotonic() + pause >= give_up:
                 return self._refusal("unavailable", f"cannot answer now {said}")
             self._sleep(pause)
@@ -165,16 +178,20 @@ class BrokerStore:
         finally:
             connection.close()
 
+    def _unanswered(self, exc: Exception) -> Refusal:
+        if isinstance(exc, ssl.SSLCertVerificationError) and exc.verify_code in UNTRUSTED:
+            return Refusal(
+                reason="unavailable",
+                message=f"the certificate of the broker {self._broker.address} is of no CA that this pod was given "
+                f"when it was made ({printable(exc.verify_message)}): if the CA was rotated since, make the pod anew",
+            )
+        return self._refusal("unavailable", f"gave no answer ({type(exc).__name__}: {exc})")
+
     def _silent(self, asked: str) -> Refusal:
         return self._refusal("unavailable", f"said nothing about {asked}")
 
     def _refusal(self, reason: Reason, what: str) -> Refusal:
-        fix = (
-            "the broker's log says why; its rules name service accounts, or the pod's role lacks the permission"
-            if reason == "access_denied"
-            else "it is asked again, and if this stays: look at the broker's pods and at network policies"
-        )
-        return Refusal(reason=reason, message=f"the broker {self._broker.address} {printable(what)}; {fix}")
+        return Refusal(reason=reason, message=f"the broker {self._broker.address} {printable(what)}; {FIXES[reason]}")
 
 
 def _asked(sources: Collection[Source]) -> dict[Source, str]:

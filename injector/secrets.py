@@ -13,12 +13,11 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contract import exit_codes
 from contract.secrets import LINGER, PLAN, READY_FILE
-from injector import polling, reading, serving, state, unresolved, wanted
+from injector import metrics, polling, reading, serving, state, unresolved, wanted
 from injector.answering import Answers
 from injector.backend import backend, import_reader
 from injector.delivering import deliverable, generations, launchers
@@ -105,8 +104,8 @@ def _first(job: Job, served: Sequence[Served]) -> Next:
         return Next(seconds=IDLE)
     versions = reading.versions(wants, results, job.memory)
     takers = {taker: state.Delivered(versions=versions.get(taker, {})) for taker in wanted.takers(job.plan)}
-    now = state.State(takers=takers, next_poll=job.world.monotonic() + polling.interval(job))
-    for file in generations(job.plan, now):
+    now = polling.polled(job, state.State(takers=takers))
+    for file in (*generations(job.plan, now), *metrics.files(job, now)):
         place(file)
     # Before the state: a child that finds one has no more to deliver, and would never say that everything is there.
     place(Placed(path=os.path.join(job.asked.state, READY_FILE), content=b"ready\n"))
@@ -119,8 +118,10 @@ def _later(job: Job, now: state.State, served: Sequence[Served], *, waits: bool)
     if waits:
         now = _serve(job, now, served, linger=SHORT_LINGER)
     if _poll_is_due(job.plan, now, job.world):
-        now = replace(polling.poll(job, now), next_poll=job.world.monotonic() + polling.interval(job))
+        now = polling.polled(job, polling.poll(job, now))
         state.write(job.asked.state, now)
+        for file in metrics.files(job, now):
+            place(file)
     return _until_next(job.plan, now, job.world)
 
 

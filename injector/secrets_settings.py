@@ -37,6 +37,8 @@ class Secrets(Record):
     log_level: str
     state: str
     launcher: str
+    has_metrics: bool
+    """Whether anybody may ask for them."""
     shared: Shared
 
 
@@ -84,6 +86,7 @@ def of_environ(
         log_level=log_level,
         state=environ.get(secrets.STATE_DIRECTORY) or f"{secrets.INJECTOR_PATH}/{secrets.STATE_VOLUME}",
         launcher=environ.get(secrets.LAUNCHER_SOURCE) or pod.LAUNCHER,
+        has_metrics=bool(environ.get(secrets.METRICS_PORT)),
         shared=common,
     )
 

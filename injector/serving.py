@@ -16,7 +16,7 @@ from contract import exit_codes
 from contract.secrets import MAGIC, SOCKET_FD, SOCKETS_FLAG
 from injector.errors import RefreshError
 from injector.record import Record
-from secretenv.answer import MessageError, request_ended
+from secretenv.answer import MessageError, refusal, request_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -135,17 +135,23 @@ class Server:
     def _serve(self, connection: socket.socket, container: ContainerPlan) -> None:
         try:
             with connection:
-                request = _request(connection)
-                answer = self._answer(container, request) if request else None
+                answer = self._answered(connection, container)
                 if answer is not None:
                     connection.settimeout(CLIENT_TIMEOUT)
                     connection.sendall(answer)
                     with self._lock:
                         self._left.discard(container.name)
-        except (OSError, MessageError):
-            return  # the client went, and asks again, or its container is over; or it is no launcher
+        except OSError:
+            return  # the client went, and asks again, or its container is over
         finally:
             self._leave(container.name)
+
+    def _answered(self, connection: socket.socket, container: ContainerPlan) -> bytes | None:
+        try:
+            request = _request(connection)
+        except MessageError as exc:
+            return refusal(str(exc))
+        return self._answer(container, request) if request else None
 
     def _leave(self, name: str) -> None:
         with self._lock:

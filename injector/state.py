@@ -31,6 +31,8 @@ class State:
     takers: Mapping[str, Delivered] = field(default_factory=dict)
     """Empty: nothing was delivered yet, but the initial delay is over."""
     next_poll: float = 0.0
+    last_poll: float | None = None
+    """When versions were last looked at; the delivery itself counts, as everything was read for it."""
     stale_since: float | None = None
     """When a poll first found that what was delivered can no longer be read."""
 

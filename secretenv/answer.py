@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 
 from contract.secrets import (
     MAGIC,
-    MESSAGE_LIMIT,
     RECORD_END,
     RECORD_ERROR,
     RECORD_SET,
     RECORD_UNSET,
+    REQUEST_LIMIT,
     VARIABLE_LIMIT,
 )
 
@@ -58,8 +58,11 @@ def refusal(reason: str) -> bytes:
 
 def request_ended(data: bytes) -> bool:
     """Whether nothing of a request is missing: its last record is empty. Raises `MessageError` where it is too long."""
-    if len(data) > MESSAGE_LIMIT:
-        raise MessageError(f"the request has more than {MESSAGE_LIMIT} bytes")
+    if len(data) > REQUEST_LIMIT:
+        raise MessageError(
+            f"the variables with references from Secrets have more than {REQUEST_LIMIT} bytes; use an annotation "
+            "secret-file.NAME"
+        )
     return data.endswith(b"\0\0") or data == _MAGIC + b"\0"
 
 

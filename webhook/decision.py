@@ -31,6 +31,7 @@ DenyReason = Literal[
     "no_launcher",
     "delivery",
     "rotation",
+    "metrics",
     "expansion",
     "unavailable",
 ]
@@ -98,6 +99,8 @@ class SecretsInjection:
     """Whether the injected container says more."""
     files_path: str = ""
     """Where containers see files made of references; "" where there are none."""
+    metrics_port: int | None = None
+    """Where the injected sidecar tells how they fare; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,6 +140,9 @@ def _injected_container(
         container["env"] = env
     if injection.secrets and injection.secrets.copied_env_from:
         container["envFrom"] = list(injection.secrets.copied_env_from)
+    if injection.secrets and injection.secrets.metrics_port:
+        port = {"name": secrets.METRICS_PORT_NAME, "containerPort": injection.secrets.metrics_port, "protocol": "TCP"}
+        container["ports"] = [port]
     return container
 
 
@@ -171,6 +174,8 @@ def _secrets_env(injection: Injection, delivered: SecretsInjection, session_name
     ]
     if sockets:
         env.append({"name": secrets.SOCKETS, "value": ":".join(sockets)})
+    if delivered.metrics_port:
+        env.append({"name": secrets.METRICS_PORT, "value": str(delivered.metrics_port)})
     return [*env, *(dict(entry) for entry in delivered.copied_env)]
 
 

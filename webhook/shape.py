@@ -96,6 +96,7 @@ _CONTAINER = dict.fromkeys(("targetContainerName", "image", "imagePullPolicy", "
     "env": _NAMED_LIST,
     "envFrom": (_is_env_from, "a list of objects whose prefix is a string"),
     "volumeMounts": _NAMED_LIST,
+    "ports": _NAMED_LIST,
 }
 
 

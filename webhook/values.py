@@ -8,6 +8,7 @@ import re
 from decimal import Decimal
 from typing import Literal, TypeVar, get_args
 
+from contract.secrets import METRICS_PORT_FIRST, METRICS_PORT_LAST
 from serving.values import whole_number
 
 Mode = Literal["google", "cluster"]
@@ -230,6 +231,13 @@ def secret_unresolved(text: str) -> SecretUnresolved:
 def rotation_interval(text: str) -> int:
     """Seconds between two looks for new versions."""
     return whole_number(text, ROTATION_INTERVAL_MIN, ROTATION_INTERVAL_MAX, "seconds")
+
+
+def metrics_port(text: str) -> int:
+    """A port that needs no privilege."""
+    if not re.fullmatch(r"[0-9]{4,5}", text) or not METRICS_PORT_FIRST <= int(text) <= METRICS_PORT_LAST:
+        raise ValueError(f"expected a port from {METRICS_PORT_FIRST} to {METRICS_PORT_LAST}")
+    return int(text)
 
 
 def origin(text: str) -> str:

@@ -92,6 +92,10 @@ static enum asked receive(struct question *self, int source) {
             self->why = "nobody answered";
             return ASKED_AGAIN;
         }
+        if (got <= 0 && self->asked->source == SOURCE_SOCKET) {
+            self->why = "the answer was cut off";  // its launcher starts the next one who answers
+            return ASKED_AGAIN;
+        }
         if (got <= 0) {
             cut_off(self, "it is cut off");
             break;

@@ -27,13 +27,13 @@ fi
 
 export ZIG_GLOBAL_CACHE_DIR=$root/build/zig-cache ZIG_LOCAL_CACHE_DIR=$root/build/zig-cache
 sources=(
-  main.c sidecar.c supervise.c job.c child.c sockets.c await.c exec.c ask.c first.c become.c generation.c say.c signals.c
-  world.c outcome.c waits.c text.c arguments.c parse.c exec_arguments.c answer.c environment.c
+  main.c sidecar.c supervise.c job.c child.c sockets.c metrics.c await.c exec.c ask.c first.c become.c generation.c say.c
+  signals.c world.c outcome.c waits.c text.c arguments.c parse.c exec_arguments.c answer.c environment.c
 )
 flags=(
   -std=c11 -D_GNU_SOURCE -Os -flto -static -s -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla
-  -fstack-protector-strong -ffunction-sections -fdata-sections -fno-ident -fno-asynchronous-unwind-tables
-  '-Wl,--gc-sections' '-Wl,-z,noexecstack' '-Wl,--build-id=none'
+  -fstack-protector-strong -ffunction-sections -fdata-sections -fno-ident -fno-unwind-tables
+  -fno-asynchronous-unwind-tables '-Wl,--gc-sections' '-Wl,-z,noexecstack' '-Wl,--build-id=none'
 )
 
 mkdir -p "$out"

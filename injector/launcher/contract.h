@@ -38,6 +38,14 @@
 // contract/secrets.py; waits are in seconds before the time divisor.
 #define PLAN "TOKEN_INJECTOR_SECRETS"
 #define SOCKETS "TOKEN_INJECTOR_SECRET_SOCKETS"
+#define METRICS_PORT "TOKEN_INJECTOR_METRICS_PORT"
+#define METRICS_PORT_FIRST 1024
+#define METRICS_PORT_LAST 65535
+#define STATE_DIRECTORY "TOKEN_INJECTOR_SECRET_STATE"
+#define INJECTOR_PATH "/var/run/token-injector"
+#define STATE_VOLUME "token-injector-state"
+#define METRICS_FILE "metrics"
+#define METRICS_TYPE "text/plain; version=0.0.4"
 #define SECRETS_COMMAND "secrets"
 #define SOCKETS_FLAG "--sockets"
 #define SOCKET_FD 4

@@ -93,6 +93,13 @@ static void hand_on_signals(struct stay *self) {
     }
 }
 
+static int end_rotated(const struct stay *self) {
+    struct text line = {.length = 0};
+    text_put(&line, "a secret has changed; the container starts again");
+    termination_log_write(&self->first->settings->log, &line);
+    return EXEC_ROTATED;
+}
+
 // The application's exit code, or -1: it lives.
 static int bury(const struct stay *self) {
     int status, process;
@@ -108,7 +115,7 @@ static int watch(struct stay *self) {
         poll(ready, 2, -1);
         hand_on_signals(self);
         int code = bury(self);
-        if (code >= 0) return self->phase == ENDING ? EXEC_ROTATED : code;
+        if (code >= 0) return self->phase == ENDING ? end_rotated(self) : code;
         if (ready[1].revents != 0) on_timer(self);
     }
 }

@@ -76,9 +76,9 @@ void job_end(struct job *job, struct outcome *outcome) {
     if (job->child.report >= 0) close(job->child.report);
     job->runs = false;
     if (job->length > REPORT_LIMIT)
-        outcome_failed(outcome, EXIT_SOURCE_UNAVAILABLE, "the refresher's report is too long");
-    else if (killed) outcome_failed(outcome, EXIT_SOURCE_UNAVAILABLE, "the refresher hung and was killed");
-    else outcome_judge(outcome, job->status, job->report, job->length);
+        outcome_ended(outcome, EXIT_SOURCE_UNAVAILABLE, job->what, "'s report is too long");
+    else if (killed) outcome_ended(outcome, EXIT_SOURCE_UNAVAILABLE, job->what, " hung and was killed");
+    else outcome_judge(outcome, job->what, job->status, job->report, job->length);
 }
 
 // Gives the milliseconds until it is due again.

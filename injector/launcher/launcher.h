@@ -103,7 +103,8 @@ struct outcome {
     struct text reason;
 };
 void outcome_failed(struct outcome *outcome, int code, const char *reason);
-void outcome_judge(struct outcome *outcome, int status, const char *report, size_t length);
+void outcome_ended(struct outcome *outcome, int code, const char *what, const char *how);
+void outcome_judge(struct outcome *outcome, const char *what, int status, const char *report, size_t length);
 void text_put_last_words(struct text *text, const struct outcome *outcome);
 
 // say.c: stderr and the termination log.

@@ -10,30 +10,38 @@ void outcome_failed(struct outcome *outcome, int code, const char *reason) {
     text_put(&outcome->reason, reason);
 }
 
-static void judge_without_report(struct outcome *outcome, int status, size_t length) {
+// Of the child for this: token or secrets.
+void outcome_ended(struct outcome *outcome, int code, const char *what, const char *how) {
+    outcome_failed(outcome, code, "the ");
+    text_put(&outcome->reason, what);
+    text_put(&outcome->reason, " refresher");
+    text_put(&outcome->reason, how);
+}
+
+static void judge_without_report(struct outcome *outcome, const char *what, int status, size_t length) {
     if (WIFSIGNALED(status)) {
-        outcome_failed(outcome, EXIT_SOURCE_UNAVAILABLE, "the refresher was ended by signal ");
+        outcome_ended(outcome, EXIT_SOURCE_UNAVAILABLE, what, " was ended by signal ");
         text_put_number(&outcome->reason, (uint64_t)WTERMSIG(status));
         if (WTERMSIG(status) == 9) text_put(&outcome->reason, " (out of memory? raise the container's memory limit)");
         return;
     }
     if (length > 0) {
-        outcome_failed(outcome, EXIT_SOURCE_UNAVAILABLE,
-            "the refresher's report does not fit its exit code or its form; are launcher and refresher of one image?");
+        outcome_ended(outcome, EXIT_SOURCE_UNAVAILABLE, what,
+            "'s report does not fit its exit code or its form; are launcher and refresher of one image?");
         return;
     }
     // An interpreter that finds no program and a program that refuses its arguments both end with 2.
     bool usage = WEXITSTATUS(status) == EXIT_USAGE;
-    outcome_failed(outcome, usage ? EXIT_USAGE : EXIT_SOURCE_UNAVAILABLE, "the refresher ended with exit code ");
+    outcome_ended(outcome, usage ? EXIT_USAGE : EXIT_SOURCE_UNAVAILABLE, what, " ended with exit code ");
     text_put_number(&outcome->reason, (uint64_t)WEXITSTATUS(status));
     text_put(&outcome->reason, " and no report; its log says why");
 }
 
-void outcome_judge(struct outcome *outcome, int status, const char *report, size_t length) {
+void outcome_judge(struct outcome *outcome, const char *what, int status, const char *report, size_t length) {
     struct report said = parse_report(report, length);
     bool agrees = WIFEXITED(status) && WEXITSTATUS(status) == (said.kind == REPORT_IS_ERROR ? said.code : EXIT_OK);
     if (said.kind == REPORT_IS_GARBAGE || !agrees) {
-        judge_without_report(outcome, status, length);
+        judge_without_report(outcome, what, status, length);
         return;
     }
     if (said.kind == REPORT_IS_NEXT) {

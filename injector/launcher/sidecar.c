@@ -21,6 +21,9 @@ static bool standard_descriptors(void) {
     return true;
 }
 
+static const char METRICS_PORT_FORM[] =
+    "expected a port from " TEXT(METRICS_PORT_FIRST) " to " TEXT(METRICS_PORT_LAST);
+
 static bool add_all(struct words *command, const struct words *more) {
     for (size_t i = 0; i < more->count; i++)
         if (!words_add(command, more->at[i])) return false;
@@ -62,6 +65,7 @@ static int supervise_all(const struct settings *settings, const struct words *pr
     const struct refresher_arguments *asked) {
     static struct job jobs[JOBS_LIMIT];
     static struct refresher_arguments every_secret;
+    static struct metrics metrics;
     struct text problem = {.length = 0};
     size_t count = 0;
     signals_default(EVERY_SIGNAL);
@@ -80,7 +84,9 @@ static int supervise_all(const struct settings *settings, const struct words *pr
             return refuse(&settings->log, REFRESHER_COMMAND, "the command is too long");
         if (!open_sockets(secrets, &problem)) return fail(&settings->log, EXIT_SECRETS_NOT_WRITTEN, &problem);
     }
-    return supervise(settings, jobs, count);
+    if (!metrics_listen(&metrics, variable(METRICS_PORT, "")))
+        return refuse(&settings->log, METRICS_PORT, METRICS_PORT_FORM);
+    return supervise(settings, jobs, count, &metrics);
 }
 
 int run_sidecar(const struct settings *settings, char *const *arguments) {

@@ -47,7 +47,19 @@ bool job_is_over(const struct job *job);
 void job_end(struct job *job, struct outcome *outcome);
 uint64_t job_rest(struct job *job, uint64_t divisor, const struct outcome *outcome);
 
+// metrics.c: each client of the port is served by a process of its own.
+#define SERVED_LIMIT 4
+struct metrics {
+    int listening;  // -1: nobody is to be told
+    int served[SERVED_LIMIT];  // processes; 0 is a free place
+    uint64_t quiet_until;      // before this moment nobody is heard
+};
+bool metrics_listen(struct metrics *metrics, const char *port);
+int metrics_watch(const struct metrics *metrics, uint64_t moment);
+void metrics_serve(struct metrics *metrics);
+void metrics_ended(struct metrics *metrics, int process);
+
 // supervise.c: gives the exit code.
-int supervise(const struct settings *settings, struct job *jobs, size_t count);
+int supervise(const struct settings *settings, struct job *jobs, size_t count, struct metrics *metrics);
 
 #endif

@@ -14,6 +14,7 @@ struct supervisor {
     const struct settings *settings;
     struct job *jobs;
     size_t count;
+    struct metrics *metrics;
     int signals;
     int stop;  // the signal that ends us
     bool log_complained;
@@ -30,37 +31,60 @@ static void reap(struct supervisor *self) {
         for (struct job *job = self->jobs; job < self->jobs + self->count; job++)
             if (job->runs && !job->ended && job->child.process == found.si_pid) ours = job;
         if (ours != NULL) child_kill(&ours->child);
-        if (waitpid(found.si_pid, &status, 0) < 0 || ours == NULL) continue;
+        if (waitpid(found.si_pid, &status, 0) < 0) continue;
+        metrics_ended(self->metrics, found.si_pid);
+        if (ours == NULL) continue;
         ours->ended = true;
         ours->status = status;
     }
 }
 
+// Of two pauses; -1 is for ever.
+static int sooner(int one, int other) {
+    return one < 0 || other < one ? other : one;
+}
+
 // Sleeps until something happens.
 static void look(struct supervisor *self) {
-    struct pollfd ready[1 + JOBS_LIMIT * JOB_WATCHES] = {{self->signals, POLLIN, 0}};
+    struct pollfd ready[2 + JOBS_LIMIT * JOB_WATCHES] = {{self->signals, POLLIN, 0}};
     struct signalfd_siginfo signal;
-    size_t count = 1, watches[JOBS_LIMIT];
+    size_t count = 2, watches[JOBS_LIMIT];
     uint64_t moment = world_now();
-    int pause = -1;
+    int pause = moment < self->metrics->quiet_until ? (int)(self->metrics->quiet_until - moment) : -1;
+    ready[1] = (struct pollfd){metrics_watch(self->metrics, moment), POLLIN, 0};
     for (size_t i = 0; i < self->count; i++) {
         const struct job *job = &self->jobs[i];
         count += watches[i] = job_watch(job, moment, ready + count);
-        if (job->sockets > 0 && !job->runs && moment < job->quiet_until) pause = (int)(job->quiet_until - moment);
+        if (job->sockets > 0 && !job->runs && moment < job->quiet_until)
+            pause = sooner(pause, (int)(job->quiet_until - moment));
     }
     if (poll(ready, count, pause) < 0) return;
     while (read(self->signals, &signal, sizeof signal) == sizeof signal)
         if (signal.ssi_signo != SIGCHLD) self->stop = (int)signal.ssi_signo;
     reap(self);
-    for (size_t i = 0, at = 1; i < self->count; at += watches[i++]) job_look(&self->jobs[i], watches[i], ready + at);
+    if (ready[1].revents != 0) metrics_serve(self->metrics);
+    for (size_t i = 0, at = 2; i < self->count; at += watches[i++]) job_look(&self->jobs[i], watches[i], ready + at);
 }
 
-// The first job that fails has the word.
+static bool is_hopeless(const struct job *job) {
+    return parse_last_words(job->last_words.bytes, job->last_words.length).permanent;
+}
+
+// The first job that fails has the word, but for one that no retry can mend: it must not be hidden from `await`. NULL:
+// all is well.
+static const struct job *speaker(const struct supervisor *self) {
+    const struct job *found = NULL;
+    for (size_t i = self->count; i-- > 0;) {
+        const struct job *job = &self->jobs[i];
+        if (job->last_words.length > 0 && (found == NULL || is_hopeless(job) || !is_hopeless(found))) found = job;
+    }
+    return found;
+}
+
 static void leave_last_words(struct supervisor *self) {
     struct text complaint = {.length = 0};
-    const struct text *line = &complaint;  // still empty
-    for (size_t i = self->count; i-- > 0;)
-        if (self->jobs[i].last_words.length > 0) line = &self->jobs[i].last_words;
+    const struct job *job = speaker(self);
+    const struct text *line = job != NULL ? &job->last_words : &complaint;  // still empty
     if (termination_log_write(&self->settings->log, line) || self->log_complained) return;
     self->log_complained = true;
     text_put(&complaint, "the termination log cannot be written: ");
@@ -102,8 +126,8 @@ static bool open_descriptors(struct supervisor *self) {
     return opened;
 }
 
-int supervise(const struct settings *settings, struct job *jobs, size_t count) {
-    struct supervisor self = {.settings = settings, .jobs = jobs, .count = count};
+int supervise(const struct settings *settings, struct job *jobs, size_t count, struct metrics *metrics) {
+    struct supervisor self = {.settings = settings, .jobs = jobs, .count = count, .metrics = metrics};
     struct outcome unheard;
     if (!open_descriptors(&self)) {
         struct text line = {.length = 0};
@@ -119,5 +143,9 @@ int supervise(const struct settings *settings, struct job *jobs, size_t count) {
     }
     for (size_t i = 0; i < count; i++)
         if (jobs[i].runs) job_end(&jobs[i], &unheard);
-    return EXIT_OK;
+    // What nobody can mend by a retry did not complete: the kubelet ends it after a failed hook, and shows this code.
+    const struct job *job = speaker(&self);
+    return job == NULL || !is_hopeless(job)
+               ? EXIT_OK
+               : parse_last_words(job->last_words.bytes, job->last_words.length).code;
 }

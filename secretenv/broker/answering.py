@@ -169,7 +169,10 @@ class Answering:
             # Both become part of a host's name: STS is asked in the pod's region, the store in the ARN's.
             named = [region for region in (region_of(source), asked.region) if region is not None]
             if unknown := [region for region in named if region not in self._policy.regions]:
-                message = f"{as_granted(source)}: the broker knows no region {unknown[0][:40]!r}: check its name"
+                message = (
+                    f"{as_granted(source)}: the broker asks no region {unknown[0][:40]!r}: check its name, and the "
+                    "broker's --regions"
+                )
                 refused[source] = Refusal(reason="invalid", message=message)
             elif asked.is_shared and not self._is_granted(asked.caller, source):
                 message = (

@@ -1,9 +1,8 @@
-"""AWS as the broker asks it: web identity tokens for sessions, one pool of clients for each region.
+"""AWS as the broker asks it: web identity tokens for sessions, and the clients of all regions.
 
 The only module beside the stores that touches botocore. Every request to AWS is counted, repetitions too.
 """
 
-import threading
 import time
 from typing import Any, Protocol
 
@@ -14,6 +13,9 @@ from secretenv.stores.aws import Aws
 from secretenv.stores.clients import Clients
 from secretenv.stores.deadline import Deadline
 
+# Pods name regions, and each costs some megabytes: so many are at hand at once, with a client for each service.
+MOST_REGIONS = 8
+_SERVICES = 4
 _SERVER_ERROR = 500
 # What stands in the codes of AWS's "too much": Throttling, ThrottlingException, ThrottledException, TooManyRequests,
 # RequestLimitExceeded, ProvisionedThroughputExceeded, LimitExceeded.
@@ -30,19 +32,19 @@ class CountsCalls(Protocol):
 class AwsSessions:
     """Exchanges tokens and makes stores; for many threads."""
 
-    def __init__(self, *, default_region: str | None, counts: CountsCalls) -> None:
+    def __init__(self, *, default_region: str | None, counts: CountsCalls, most_regions: int = MOST_REGIONS) -> None:
         """Make it in the process that uses it: botocore's connections do not survive a fork."""
         self._counts = counts
-        self._lock = threading.Lock()
-        self._default_region = default_region
-        self._pools: dict[str | None, Clients] = {}
-        self.regions = frozenset(self._clients(None).known_regions())
+        self._clients = Clients(region=default_region, most=most_regions * _SERVICES)
+        self._clients.register("response-received", self._count)
+        self.regions = frozenset(self._clients.known_regions())
         """Those that this botocore knows, in every partition."""
 
     def exchange(self, identity: Identity, region: str | None, deadline: Deadline) -> Session | Refusal:
         """One call of STS, in this region."""
         found = assume.assume(
-            self._clients(region),
+            self._clients,
+            region=region,
             role_arn=identity.role_arn,
             session_name=identity.session_name,
             token=identity.token,
@@ -56,19 +58,12 @@ class AwsSessions:
 
         def store(region: str | None) -> Backend:
             if (made := stores.get(region)) is None:
-                clients = self._clients(region)
-                aws = Aws(clients, clock=time.monotonic, credentials=credentials, role=identity.role_arn)
+                role = identity.role_arn
+                aws = Aws(self._clients, clock=time.monotonic, credentials=credentials, role=role, region=region)
                 made = stores.setdefault(region, aws)
             return made
 
         return Session(store=store, lifetime=found.expires_at - time.time())
-
-    def _clients(self, region: str | None) -> Clients:
-        with self._lock:
-            if region not in self._pools:
-                clients = self._pools[region] = Clients(region=region or self._default_region)
-                clients.register("response-received", self._count)
-            return self._pools[region]
 
     def _count(self, event_name: str, parsed_response: Any, **_: Any) -> None:
         self._counts.asked(event_name.rpartition(".")[2], _outcome(parsed_response))

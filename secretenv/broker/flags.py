@@ -1,5 +1,7 @@
 """Which settings has the broker? One table, for `--help`, the environment and the documentation."""
 
+import re
+
 from secretenv.wire import QUESTION_LIMIT
 from serving import values
 from serving.flags import (
@@ -13,6 +15,13 @@ from serving.flags import (
 
 # Google's, of the tokens that GKE's metadata server gives: https://accounts.google.com/.well-known/openid-configuration
 GOOGLE_KEYS = "https://accounts.google.com=https://www.googleapis.com/oauth2/v3/certs"
+
+
+def region(text: str) -> str:
+    """The name of one."""
+    if not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", text):
+        raise ValueError("expected an AWS region, for example eu-west-1")
+    return text
 
 
 def key_url(text: str) -> tuple[str, str]:
@@ -53,6 +62,21 @@ _ROLE = (
 )
 _READING = (
     Setting("region", "", as_written, "REGION", "where a secret is looked for when neither it nor the pod names one"),
+    Setting(
+        "regions",
+        "",
+        region,
+        "REGION",
+        "the only regions that are asked, STS's among them; where none is named, any that AWS has",
+        repeatable=True,
+    ),
+    Setting(
+        "most-regions",
+        "8",
+        number(1, 100, "regions"),
+        "NUMBER",
+        "for so many regions clients are at hand at once, some megabytes each; the least recently used go",
+    ),
     Setting("cache-seconds", "60", number(1, 3600, "seconds"), "SECONDS", "how long what was read is given again"),
     Setting(
         "stale-seconds",

@@ -86,14 +86,15 @@ class _ServedSecrets:
 
     def _made(self, settings: BrokerSettings, environ: Mapping[str, str]) -> Parts:
         for_aws, for_api = _places(settings.threads)
-        aws = AwsSessions(default_region=settings.region, counts=self.metrics)
+        aws = AwsSessions(default_region=settings.region, counts=self.metrics, most_regions=settings.most_regions)
         reading = Reading(
             Sessions(aws.exchange),
             limits=Limits(fresh=settings.cache_seconds, stale=settings.stale_seconds),
             place=for_aws.taken,
             counts=self.metrics,
         )
-        policy = Policy(timeout=settings.request_timeout, regions=aws.regions, shared_role=self._shared(settings))
+        regions = settings.regions or aws.regions
+        policy = Policy(timeout=settings.request_timeout, regions=regions, shared_role=self._shared(settings))
         proofs = Proofs(settings.key_urls, fetch=issuer_keys.fetch, clock=time.time)
         answering = Answering(reading, policy, proven=proofs.claims)
         callers = Callers(self._client)

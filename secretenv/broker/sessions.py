@@ -3,6 +3,7 @@
 What STS refuses is not asked again for a moment, so that pods which ask again and again don't reach it.
 """
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ _MARGIN = 300.0
 _LONGEST = 12 * 3600.0
 _SESSIONS_BYTES = 16 << 20
 _REFUSAL_SECONDS = 1.0
+# What STS denies one token it denies it again; a trust policy that was just mended waits for so long.
+_DENIED_SECONDS = 10.0
 # A permission that was just given holds for sessions that are there; a session that was revoked is denied everything.
 _REVOKED_AFTER = 60.0
 
@@ -56,11 +59,12 @@ class Sessions:
         self._clock = clock
         self._sessions = Kept[str, _Held](lifetime=_LONGEST, most_bytes=_SESSIONS_BYTES, clock=clock)
         self._refusals = Kept[str, Refusal](lifetime=_REFUSAL_SECONDS, most_bytes=_SESSIONS_BYTES, clock=clock)
+        self._denied = Kept[tuple[str, str], Refusal](lifetime=_DENIED_SECONDS, most_bytes=_SESSIONS_BYTES, clock=clock)
         self._flights = SingleFlight[str, "Session | Refusal"]()
 
     def session(self, identity: Identity, region: str | None, deadline: Deadline) -> Session | Refusal:
         """The identity's session; several threads that ask for it share one exchange."""
-        found = self._known(identity.key)
+        found = self._known(identity)
         if found is None:
             read = lambda _: {identity.key: self._exchanged(identity, region, deadline)}  # noqa: E731 - one line
             found = self._flights.fetch([identity.key], read, deadline).get(identity.key)
@@ -73,21 +77,29 @@ class Sessions:
         if held and self._clock() - held.began > _REVOKED_AFTER:
             self._sessions.drop(identity.key)
 
-    def _known(self, key: str) -> Session | Refusal | None:
-        held = self._sessions.get(key, within=_LONGEST)
+    def _known(self, identity: Identity) -> Session | Refusal | None:
+        held = self._sessions.get(identity.key, within=_LONGEST)
         if held:
             lifetime = held.session.lifetime
             if self._clock() - held.began < lifetime - min(_MARGIN, lifetime / 4):
                 return held.session
-        return self._refusals.get(key, within=_REFUSAL_SECONDS)
+        denied = self._denied.get(_shown(identity), within=_DENIED_SECONDS)
+        return denied or self._refusals.get(identity.key, within=_REFUSAL_SECONDS)
 
     def _exchanged(self, identity: Identity, region: str | None, deadline: Deadline) -> Session | Refusal:
         # Whoever was first may have been done between our look and our turn.
-        if (known := self._known(identity.key)) is not None:
+        if (known := self._known(identity)) is not None:
             return known
         found = self._exchange(identity, region, deadline)
         if isinstance(found, Session):
             self._sessions.put(identity.key, _Held(found, self._clock()))
-        else:
-            self._refusals.put(identity.key, found)
+            return found
+        self._refusals.put(identity.key, found)
+        if found.reason != "unavailable":
+            self._denied.put(_shown(identity), found)
         return found
+
+
+def _shown(identity: Identity) -> tuple[str, str]:
+    """One token of an identity, by its hash: the next one may be taken."""
+    return identity.key, hashlib.sha256(identity.token.encode()).hexdigest()

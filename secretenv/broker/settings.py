@@ -22,6 +22,9 @@ class BrokerSettings(Serving):
     enforces_accounts: bool
     takes_legacy: bool
     region: str | None
+    regions: frozenset[str]
+    """The only ones that are asked; where empty, any."""
+    most_regions: int
     cache_seconds: float
     stale_seconds: float
     request_timeout: float
@@ -41,6 +44,8 @@ def parse_settings(given: Mapping[str, list[str]], environ: Mapping[str, str]) -
         enforces_accounts=parsed["enforce-service-account"],
         takes_legacy=parsed["legacy-piggy"],
         region=parsed["region"] or None,
+        regions=frozenset(parsed["regions"]),
+        most_regions=parsed["most-regions"],
         cache_seconds=float(parsed["cache-seconds"]),
         stale_seconds=float(parsed["stale-seconds"]),
         request_timeout=float(parsed["request-timeout"]),
@@ -50,6 +55,8 @@ def parse_settings(given: Mapping[str, list[str]], environ: Mapping[str, str]) -
     check_tls(settings)
     check_certificate(settings)
     _check_shared(settings)
+    if settings.region and settings.regions and settings.region not in settings.regions:
+        raise SettingError(f"--region={settings.region} is none of --regions: add it there, or leave it out")
     return settings
 
 

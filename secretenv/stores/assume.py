@@ -30,13 +30,14 @@ def assume(
     token: str,
     timeout: float,
     clock: Callable[[], float],
+    region: str | None = None,
 ) -> Session | Refusal:
     """One call of STS, with botocore's retries; `timeout` is in seconds. Raises nothing but bugs."""
     deadline = Deadline(timeout, clock=clock)
 
     def call() -> Session | Refusal:
         try:
-            sts = clients.unsigned("sts", clients.region)
+            sts = clients.unsigned("sts", region or clients.region)
             answer = sts.assume_role_with_web_identity(
                 RoleArn=role_arn, RoleSessionName=session_name, WebIdentityToken=token
             )

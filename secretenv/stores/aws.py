@@ -42,8 +42,13 @@ class Aws:
         clock: Callable[[], float],
         credentials: Credentials | None = None,
         role: str = "",
+        region: str | None = None,
     ) -> None:
-        """Without `credentials`, botocore's own chain. `role`, an ARN or a name, is for messages."""
+        """Without `credentials`, botocore's own chain. `role`, an ARN or a name, is for messages.
+
+        `region` is where no ARN names one; None: that of the clients.
+        """
+        self._region = region or clients.region
         self._clients = clients
         self._clock = clock
         self._credentials = credentials
@@ -76,7 +81,7 @@ class Aws:
         """All services and regions at once, once it is known who asks: STS says no for all of them."""
         groups: dict[_Group, list[Source]] = {}
         for source in sources:
-            groups.setdefault((_SERVICES[type(source)], region_of(source) or self._clients.region), []).append(source)
+            groups.setdefault((_SERVICES[type(source)], region_of(source) or self._region), []).append(source)
         with calling(deadline, self._credentials):
             for problem in together([self._identify], deadline):
                 if problem is not None:

@@ -19,10 +19,12 @@ class Rate:
 # Secrets Manager, https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html:
 # BatchGetSecretValue 100 per second; GetSecretValue and DescribeSecret together 10,000 per second.
 # Parameter Store, https://docs.aws.amazon.com/general/latest/gr/ssm.html: 40 per second for all reads together, unless
-# the account pays for more. STS and DynamoDB name no such quota for what we ask.
+# the account pays for more. STS, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: 600 per
+# second for an account and region. DynamoDB names no such quota for what we ask.
 _BATCHES = Rate(shared="secretsmanager batches", per_second=50)
 _SECRETS = Rate(shared="secretsmanager", per_second=5000)
 _PARAMETERS = Rate(shared="ssm", per_second=20)
+_SESSIONS = Rate(shared="sts", per_second=300)
 RATES: Mapping[str, Rate] = {
     "BatchGetSecretValue": _BATCHES,
     "GetSecretValue": _SECRETS,
@@ -30,6 +32,7 @@ RATES: Mapping[str, Rate] = {
     "GetParameter": _PARAMETERS,
     "GetParameters": _PARAMETERS,
     "GetParametersByPath": _PARAMETERS,
+    "AssumeRoleWithWebIdentity": _SESSIONS,
 }
 
 

@@ -6,6 +6,7 @@ operation, and its credentials are put in where its caller brings his own: so on
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -31,6 +32,8 @@ READ_TIMEOUT = 5.0
 # Of one request, the first included. Where half of all requests are throttled, 3 % still fail then: the caller's to
 # repeat, as he knows how long he may.
 ATTEMPTS = 5
+# About a megabyte each, and whoever names a region makes one for each service. The least recently used one goes.
+MOST_CLIENTS = 32
 # What a client needs to be made, and never signs with: each request brings its own.
 _OF_THE_REQUEST = "of-the-request"
 
@@ -80,16 +83,18 @@ class Clients:
         self,
         *,
         region: str | None = None,
+        most: int = MOST_CLIENTS,
         read_timeout: float = READ_TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`region`: where no ARN names one; None: as botocore finds it in the environment."""
+        """`region`: where no ARN names one; None: as botocore finds it in the environment. `most` are kept at once."""
+        self._most = most
         self._read_timeout = read_timeout
         self._clock = clock
         self._sleep = sleep
         self._session_lock = Lock()
-        self._clients: dict[tuple[str, str | None, str], Any] = {}
+        self._clients: OrderedDict[tuple[str, str | None, str], Any] = OrderedDict()
         self._buckets_lock = Lock()
         self._buckets: dict[tuple[str, str | None], Bucket] = {}
         # At DEBUG it logs whole answers, and those hold secrets.
@@ -145,6 +150,9 @@ class Clients:
             key = (service, region, signing)
             if key not in self._clients:
                 self._clients[key] = self._session.create_client(service, region_name=region, **how)
+            self._clients.move_to_end(key)
+            if len(self._clients) > self._most:
+                self._clients.popitem(last=False)  # whoever asks by it now keeps it until he is done
             return self._clients[key]
 
     def _before_attempt(self, *, request: Any, operation_name: str, region_name: str | None, **_: Any) -> None:

@@ -242,7 +242,7 @@ def test_a_region_that_is_none_reaches_nobody(world: World, broker: Broker, own:
     assert set(answer.refusals) == {SECRET, *_ARNS}
     for refusal in answer.refusals.values():
         assert refusal.reason == "invalid"
-        assert "knows no region" in refusal.message
+        assert "asks no region" in refusal.message
     assert not world.aws.asked["STS"]
 
 

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretenv.broker.allowed_accounts import KEY, guarded
-from secretenv.broker.identities import own, shared
+from secretenv.broker.identities import Identity, own, shared
 from secretenv.broker.kept import Kept
 from secretenv.broker.places import Places
 from secretenv.broker.reachable import Reachable
 from secretenv.broker.reading import Limits, Reading
 from secretenv.broker.refused import RefusedError
+from secretenv.broker.sessions import Sessions
 from secretenv.references import Secret
 from secretenv.stores import Refusal
 from secretenv.stores.deadline import Deadline
@@ -164,3 +165,38 @@ def test_reachability_ends_with_its_thread() -> None:
     reachable._thread.join(5)
     assert not reachable._thread.is_alive()
     assert reachable.problem is None
+
+
+def test_a_token_that_sts_denies_is_not_shown_again() -> None:
+    """For ten seconds, however often its pod asks; another token of the identity is tried after one."""
+    clock, shown = Clock(), list[str]()
+
+    def exchange(identity: Identity, *_: object) -> Refusal:
+        shown.append(identity.token)
+        return Refusal(reason="access_denied", message="no")
+
+    sessions = Sessions(exchange, clock=clock)
+    for _ in range(19):
+        assert isinstance(sessions.session(shared("r", "one", "n"), None, Deadline(5, clock=clock)), Refusal)
+        clock.now += 0.5
+    assert shown == ["one"]
+    sessions.session(shared("r", "two", "n"), None, Deadline(5, clock=clock))
+    assert shown == ["one", "two"]
+    clock.now += 1
+    sessions.session(shared("r", "one", "n"), None, Deadline(5, clock=clock))
+    assert shown == ["one", "two", "one"]
+
+
+def test_what_sts_cannot_answer_is_asked_again_soon() -> None:
+    """An outage is nobody's fault, and ends sooner."""
+    clock, shown = Clock(), list[str]()
+
+    def exchange(identity: Identity, *_: object) -> Refusal:
+        shown.append(identity.token)
+        return Refusal(reason="unavailable", message="no answer")
+
+    sessions = Sessions(exchange, clock=clock)
+    for _ in range(4):
+        sessions.session(shared("r", "one", "n"), None, Deadline(5, clock=clock))
+        clock.now += 0.5
+    assert shown == ["one", "one"]

@@ -39,6 +39,7 @@ COMPLETE = [
         "webhook/secrets/look_ups.py",
         "webhook/secrets/needs.py",
         "webhook/secrets/resources.py",
+        "webhook/secrets/staying.py",
         "injector/sources/gke_metadata.py",
         "injector/refresh.py",
         "injector/tokenfile.py",

@@ -118,6 +118,7 @@ class Pod:
             "log_level": "debug",
             "state": str(self.folder / "state"),
             "launcher": str(self.folder / "launcher"),
+            "has_metrics": False,
             "shared": shared,
         }
         return Secrets(**settings | more)

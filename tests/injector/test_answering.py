@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.secrets import ASIDE, MAGIC
+from contract.secrets import ASIDE, MAGIC, REFERENCES_BYTES, REFERENCES_LIMIT
 from injector import state
 from injector.answering import Answers
 from injector.backend import Backend
@@ -97,6 +97,33 @@ def test_keep(pod: Pod) -> None:
     """piggy-ignore-no-env: what has no value is left out, so that the container keeps its own text."""
     plan = pod.plan(pod.container("one", "socket", P="sm://db#user", GONE="sm://gone"), keeps_unresolved=True)
     assert ask(answers(pod, plan), plan) == {"P": "ann"}
+
+
+MANY = {
+    "many": b"".join(b"V%d=sm://other?version=%d\0" % (number, number) for number in range(REFERENCES_LIMIT + 1)),
+    "long": b"".join(b"V%d=sm://%s\0" % (number, b"x" * 1000) for number in range(REFERENCES_BYTES // 1000 + 1)),
+}
+
+
+@pytest.mark.parametrize("case", MANY)
+def test_too_much(pod: Pod, case: str) -> None:
+    """A container that asks for more than any needs is told the limits, and nobody asks AWS for it."""
+    plan = pod.plan(replace(pod.container("one", "socket", P="sm://db#user"), own_environment=True))
+    reason = str(ask(answers(pod, plan), plan, 0, MANY[case] + b"\0"))
+    assert f"at most {REFERENCES_LIMIT} of {REFERENCES_BYTES} bytes are resolved" in reason
+    assert "container one" in reason
+    assert pod.store.asked == []
+
+
+def test_state_that_cannot_be_written(pod: Pod) -> None:
+    """The answer is in hand and is given; in memory is only what was written, and the log says why."""
+    plan = pod.plan(pod.container("one", "socket", P="sm://db#user"))
+    found = answers(pod, plan)
+    (pod.folder / "state").rmdir()
+    assert ask(found, plan) == {"P": "ann"}
+    assert found.state == state.State()
+    [event] = [event for event in pod.events if event["event"] == "not remembered"]
+    assert "the folder does not exist" in event["reason"]
 
 
 @pytest.mark.parametrize("rubbish", [b"NAME\0\0", b"=x\0\0", b""])

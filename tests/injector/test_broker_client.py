@@ -156,7 +156,17 @@ def test_no(broker: FakeBroker, client: Client, status: int) -> None:
     assert f"(HTTP {status}: no rule names team-a:app)" in refusal.message
 
 
-@pytest.mark.parametrize("status", [400, 404, 500, 502])
+@pytest.mark.parametrize("status", [400, 413])
+def test_wrong_question(broker: FakeBroker, client: Client, status: int) -> None:
+    """What the broker cannot take it never takes: the pod is told at once, and does not ask again and again."""
+    broker.status, broker.message = status, "references: expected a list"
+    refusal = client.refusal()
+    assert refusal.reason == "invalid"
+    assert f"takes no such question (HTTP {status}: references: expected a list)" in refusal.message
+    assert len(broker.questions) <= 1
+
+
+@pytest.mark.parametrize("status", [404, 500, 502])
 def test_trouble(broker: FakeBroker, client: Client, status: int) -> None:
     """Every other status may pass."""
     broker.status = status
@@ -212,7 +222,7 @@ def test_another_ca(client: Client, broker: FakeBroker, tmp_path: Path) -> None:
     client.plan = replace(client.plan, ca=other.ca)
     refusal = client.refusal()
     assert refusal.reason == "unavailable"
-    assert "certificate verify failed" in refusal.message
+    assert "is of no CA that this pod was given when it was made" in refusal.message
     assert broker.tokens == []
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contract import exit_codes
-from contract.secrets import MAGIC, MESSAGE_LIMIT
+from contract.secrets import MAGIC, REQUEST_LIMIT
 from injector import serving
 from injector.errors import RefreshError
 from injector.serving import Served, Server
@@ -125,11 +125,14 @@ def test_request_in_pieces(served: list[Served]) -> None:
 
 
 def test_endless_request(served: list[Served]) -> None:
-    """More than MESSAGE_LIMIT is cut off."""
-    running = Running(served[:1], said)
-    with connect(served[0]) as client, pytest.raises(ConnectionError):
-        client.sendall(MAGIC.encode() + b"x" * (2 * MESSAGE_LIMIT))
+    """More than REQUEST_LIMIT is cut off, with the limit as the reason; the next one is answered."""
+    running = Running(served, said)
+    with connect(served[0]) as client:
+        with pytest.raises(ConnectionError):
+            client.sendall(MAGIC.encode() + b"x" * (2 * REQUEST_LIMIT))
+        assert f"more than {REQUEST_LIMIT} bytes" in client.recv(1000).decode()
     assert ask(served[0]) == b"a:\0"
+    assert ask(served[1]) == b"b:\0"
     assert running.ends_within(2)
 
 

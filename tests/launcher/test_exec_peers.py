@@ -176,13 +176,14 @@ def test_always_hangs_up(application: Application) -> None:
 
 
 BEGIN = secrets.MAGIC.encode()
-CUT = "it is cut off"
+CUT = {
+    "in the beginning": BEGIN[:10],
+    "beginning alone": BEGIN,
+    "in a record": WHOLE[:-5],
+    "before the end": WHOLE[:-2],
+    "in the end": WHOLE[:-1],
+}
 GARBAGE = {
-    "cut in the beginning": (BEGIN[:10], CUT),
-    "beginning alone": (BEGIN, CUT),
-    "cut in a record": (WHOLE[:-5], CUT),
-    "cut before the end": (WHOLE[:-2], CUT),
-    "cut in the end": (WHOLE[:-1], CUT),
     "another version": (WHOLE.replace(b"secrets 1", b"secrets 2"), "it does not begin as one"),
     "HTTP": (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it does not begin as one"),
     "JSON": (f'{{"A": "{CANARY}"}}'.encode(), "it does not begin as one"),
@@ -200,6 +201,28 @@ GARBAGE = {
     "end with more": (BEGIN + b"..\0", "an unknown record"),
     "endless record": (BEGIN + b"S A=" + b"x" * 300_000, "a variable is longer than Linux allows"),
 }
+
+
+@pytest.mark.parametrize("case", CUT)
+def test_cut_off(application: Application, case: str) -> None:
+    """A file was written whole. Who is ended while he answers is started again, and asked again until the end."""
+    application.env_file.write_bytes(CUT[case])
+    check(application, secrets.EXEC_MALFORMED, "the answer is malformed: it is cut off", "file")
+    talked: list[bytes] = []
+
+    def third_time(connection: socket.socket) -> None:
+        talked.append(read_request(connection))
+        connection.sendall(WHOLE if len(talked) > 2 else CUT[case])
+
+    with application.peer(third_time):
+        done = application.run(application.from_socket())
+    assert (done.code, done.variables()[-1], len(talked)) == (0, f"A={CANARY}", 3)
+
+
+def test_always_cut_off(application: Application) -> None:
+    """The end comes with the reason of the last try, and no part of an answer counts."""
+    with application.peer(WHOLE[:-1]):
+        check(application, secrets.EXEC_UNREACHABLE, "no secrets after 5 s: the answer was cut off", "socket", SHORT)
 
 
 @pytest.mark.parametrize("way", ["socket", "file"])

@@ -78,7 +78,7 @@ def test_hanging_child_is_killed(sidecar: Sidecar) -> None:
     sidecar.jobs(token=FRESH, secrets="trap '' TERM; sleep 60 & echo $$ $! >> family; sleep 60")
     run = sidecar.start(env={**plan(sidecar.folder, "a"), "TOKEN_INJECTOR_TIME_DIVISOR": "60"})
     wait_for(lambda: len(sidecar.runs_of("secrets")) > 2)
-    assert sidecar.log_text() == "the refresher hung and was killed\n"
+    assert sidecar.log_text() == "the secrets refresher hung and was killed\n"
     assert len(sidecar.runs_of("token")) > 5
     family = [int(process) for line in sidecar.note("family").splitlines()[:2] for process in line.split()]
     wait_for(lambda: not any(alive(process) for process in family))
@@ -90,20 +90,50 @@ FAILS = "if [ -e {0}-mended ]; then echo next 200 >&3; else echo error {1} {0} i
 
 def test_last_words(sidecar: Sidecar) -> None:
     """The token's reason comes first, then the secrets', then nothing, whoever failed last."""
-    sidecar.jobs(token=FAILS.format("token", 20), secrets=FAILS.format("secrets", 13))
+    sidecar.jobs(token=FAILS.format("token", 20), secrets=FAILS.format("secrets", 22))
     sidecar.start(env=plan(sidecar.folder))
     wait_for(lambda: sidecar.log_text() == "token is away\n")
     wait_for(lambda: len(sidecar.runs_of("secrets")) > 2)
     assert sidecar.log_text() == "token is away\n"
     (sidecar.folder / "token-mended").touch()
-    wait_for(lambda: sidecar.log_text() == "permanent: 13 secrets is away\n")
+    wait_for(lambda: sidecar.log_text() == "secrets is away\n")
     runs = len(sidecar.runs_of("token"))
     wait_for(lambda: len(sidecar.runs_of("token")) > runs + 2)
-    assert sidecar.log_text() == "permanent: 13 secrets is away\n"
+    assert sidecar.log_text() == "secrets is away\n"
     (sidecar.folder / "secrets-mended").touch()
     wait_for(lambda: sidecar.log_text() == "")
     (sidecar.folder / "token-mended").unlink()
     wait_for(lambda: sidecar.log_text() == "token is away\n")
+
+
+@pytest.mark.parametrize(("token", "secrets", "code"), [(20, 13, 13), (10, 22, 10), (10, 13, 10)])
+def test_what_no_retry_mends_has_the_word(sidecar: Sidecar, token: int, secrets: int, code: int) -> None:
+    """A passing failure does not hide it, and a container that ends with it has not completed."""
+    sidecar.jobs(token=FAILS.format("token", token), secrets=FAILS.format("secrets", secrets))
+    run = sidecar.start(env=plan(sidecar.folder))
+    line = f"permanent: {code} {'token' if code == token else 'secrets'} is away\n"
+    wait_for(lambda: sidecar.log_text() == line)
+    tries = len(sidecar.runs_of("token"))
+    wait_for(lambda: len(sidecar.runs_of("token")) > tries + 1)
+    assert sidecar.log_text() == line
+    done = sidecar.run("await", f"{sidecar.folder}/ready")
+    assert done.returncode == code
+    assert run.end() == code
+
+
+def test_passing_failure_at_the_end(sidecar: Sidecar) -> None:
+    """A pod that is deleted while AWS is away has a sidecar that completed: nobody has to act."""
+    sidecar.jobs(secrets="echo error 22 AWS is away >&3; exit 22")
+    run = sidecar.start(env=plan(sidecar.folder))
+    wait_for(lambda: sidecar.log_text() == "AWS is away\n")
+    assert run.end() == exit_codes.OK
+
+
+def test_killed_child(sidecar: Sidecar) -> None:
+    """The reason says whose it was."""
+    sidecar.jobs(secrets="kill -9 $$")
+    sidecar.start(env=plan(sidecar.folder))
+    wait_for(lambda: sidecar.log_text().startswith("the secrets refresher was ended by signal 9 (out of memory?"))
 
 
 def test_the_hook_hears_of_both(sidecar: Sidecar) -> None:

@@ -63,7 +63,7 @@ def test_hanging_child_is_killed(sidecar: Sidecar) -> None:
     run = sidecar.start(env={environ.TIME_DIVISOR: "60"})
     wait_for(lambda: sidecar.runs() > 2)
     family = [int(process) for line in sidecar.note("family").splitlines()[:2] for process in line.split()]
-    assert sidecar.log_text() == "the refresher hung and was killed\n"
+    assert sidecar.log_text() == "the token refresher hung and was killed\n"
     wait_for(lambda: not any(alive(process) for process in family))
     assert run.end() == 0
 
@@ -75,7 +75,7 @@ def test_a_report_is_not_the_end(sidecar: Sidecar) -> None:
     wait_for(lambda: sidecar.runs() > 1)
     # Fields 14 and 15 of proc(5): hundredths of a second in user and kernel mode; the child had a second.
     assert sum(int(ticks) for ticks in stat_fields(run.process)[11:13]) < 40
-    assert sidecar.log_text() == "the refresher hung and was killed\n"
+    assert sidecar.log_text() == "the token refresher hung and was killed\n"
 
 
 def test_what_a_child_leaves_running_is_killed(sidecar: Sidecar) -> None:

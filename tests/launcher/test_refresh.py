@@ -68,7 +68,7 @@ def test_transient(sidecar: Sidecar, case: str) -> None:
         ("echo error 10 no service account is bound >&3; exit 10", "permanent: 10 no service account is bound\n"),
         ("echo error 19 x >&3; exit 19", "permanent: 19 x\n"),
         ("echo error 2 unknown flag --x >&3; exit 2", "permanent: 2 unknown flag --x\n"),
-        ("exit 2", "permanent: 2 the refresher ended with exit code 2 and no report; its log says why\n"),
+        ("exit 2", "permanent: 2 the token refresher ended with exit code 2 and no report; its log says why\n"),
     ],
 )
 def test_permanent(sidecar: Sidecar, script: str, line: str) -> None:

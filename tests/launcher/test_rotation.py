@@ -28,6 +28,7 @@ def test_restart(container: Container) -> None:
     assert container.noted() == ["ready", "term"]
     assert popen.stderr is not None
     said = popen.stderr.read().decode()
+    assert container.application.log_text() == "a secret has changed; the container starts again\n"
     assert "a secret has changed: the application is ended in 0.000 s, and the container starts again" in said
     assert CANARY not in said
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.secrets import MESSAGE_LIMIT
+from contract.secrets import REQUEST_LIMIT
 from secretenv.answer import (
     MessageError,
     VariableError,
@@ -101,7 +101,7 @@ def test_of_two_variables_the_first() -> None:
         (MAGIC + b"\0A=b\0\0", "record 1 of the request is no NAME=VALUE"),
         (MAGIC + b"A=b\0\0\0", "record 2 of the request is no NAME=VALUE"),
         (MAGIC + b"A=" + b"x" * 131070 + b"\0\0", "record 1 of the request has 131072 bytes or more"),
-        (MAGIC + b"x" * MESSAGE_LIMIT, "more than 8388608 bytes"),
+        (MAGIC + b"x" * REQUEST_LIMIT, "more than 1048576 bytes"),
     ],
 )
 def test_hostile_requests(data: bytes, message: str) -> None:

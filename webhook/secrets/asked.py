@@ -49,6 +49,8 @@ class Asked:
     piggy: PiggyConfig | None
     rotation: WantedRotation
     rotation_interval: int
+    metrics_port: int | None
+    """None: nobody is to be told how they fare."""
     files: Mapping[str, str] = field(repr=False)
     """By name, their texts."""
     files_path: str
@@ -87,6 +89,7 @@ def read_asked(pod: Pod, gathered: Annotations, settings: Settings, *, is_labell
         rotation_interval=gathered.value(
             keys.SECRET_ROTATION_INTERVAL, values.rotation_interval, settings.secrets.rotation_interval
         ),
+        metrics_port=gathered.value(keys.SECRET_METRICS_PORT, values.metrics_port, None),
         files=_files(gathered),
         files_path=gathered.value(keys.SECRET_FILES_PATH, values.volume_path, FILES_PATH),
         keeps_unresolved=unresolved == "keep" or (unresolved is None and piggy is not None and piggy.ignore_unresolved),

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contract import annotations as keys
 from contract import environ, secrets
 from secretenv.plan import ContainerPlan, Copied, Delivery, FilePlan, Plan, Variable, to_json
 from webhook.decision import ContainerSecrets, SecretsInjection, Shape, WebIdentity
@@ -23,6 +22,7 @@ from webhook.secrets.identity import choose_reader
 from webhook.secrets.look_ups import Entrypoints
 from webhook.secrets.needs import ContainerNeeds, Needs
 from webhook.secrets.refused import RefusedError
+from webhook.secrets.staying import refuse_without_sidecar
 from webhook.settings import Settings
 
 # Kubernetes' limit for a volume's name.
@@ -54,7 +54,7 @@ def decide_secrets(
     served = [(one, delivery) for one, delivery in chosen if delivery is not None]
     if not served and not needs.files:
         return None
-    _refuse_rotation(pod, asked, shape, gathered)
+    refuse_without_sidecar(pod, asked, shape, gathered)
     if settings.refresher_program == "python":
         raise RefusedError(
             "no_launcher",
@@ -92,6 +92,7 @@ def decide_secrets(
         copied_env_from=tuple(source for copy in copies for source in copy.env_from),
         is_debugged=asked.piggy is not None and asked.piggy.debug,
         files_path=asked.files_path if asked.files else "",
+        metrics_port=asked.metrics_port,
     )
 
 
@@ -185,23 +186,4 @@ def _refuse_long(plan: Plan, gathered: Annotations) -> None:
             f"{gathered.pod_place}: its references take {size} bytes in the injected "
             f"container's variable {secrets.PLAN}, and Linux takes {secrets.VARIABLE_LIMIT}: shorten them, or make "
             "two pods of it",
-        )
-
-
-def _refuse_rotation(pod: Pod, asked: Asked, shape: Shape, gathered: Annotations) -> None:
-    kind, place = asked.rotation.kind, gathered.source(keys.SECRET_ROTATION)
-    if kind == "none":
-        return
-    if shape != "native":
-        raise RefusedError(
-            "rotation",
-            f"{place}: {kind!r} needs a native sidecar that stays with the application, and there is none here: "
-            f"kubelets of 1.29 or newer have them, where {keys.REFRESHER} is auto or native; else set "
-            f"{keys.SECRET_ROTATION} to none",
-        )
-    if kind == "restart" and pod["spec"].get("restartPolicy") == "Never":
-        raise RefusedError(
-            "rotation",
-            f"{place}: 'restart' ends a container so that the kubelet starts it again, and spec.restartPolicy is "
-            f"Never: set it to OnFailure or Always, or {keys.SECRET_ROTATION} to none or file",
         )

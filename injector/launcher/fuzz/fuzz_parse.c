@@ -25,7 +25,7 @@ static void fuzz_report(char *line, size_t length) {
         promise(report.reason + report.reason_length == line + length - 1);
         all_printable(report.reason, report.reason_length);
     }
-    outcome_judge(&outcome, code << 8, line, length);
+    outcome_judge(&outcome, "token", code << 8, line, length);
     promise(outcome.refreshed == (report.kind == REPORT_IS_NEXT && code == EXIT_OK));
     if (outcome.refreshed) {
         uint64_t wait = wait_until_next(outcome.milliseconds, 1);

@@ -1,0 +1,66 @@
+"""What does the pod ask of a sidecar that stays with its application, and can it be had?
+
+Pure: rotation needs somebody who looks for new versions, and a scraper somebody who answers.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from contract import annotations as keys
+from webhook.decision import Shape
+from webhook.pod import Pod, application_containers
+from webhook.precedence import Annotations
+from webhook.secrets.asked import Asked
+from webhook.secrets.refused import RefusedError
+
+
+def refuse_without_sidecar(pod: Pod, asked: Asked, shape: Shape, gathered: Annotations) -> None:
+    """Raises `RefusedError`."""
+    _refuse_rotation(pod, asked, shape, gathered)
+    _refuse_metrics(pod, asked, shape, gathered)
+
+
+def _refuse_rotation(pod: Pod, asked: Asked, shape: Shape, gathered: Annotations) -> None:
+    kind, place = asked.rotation.kind, gathered.source(keys.SECRET_ROTATION)
+    if kind == "none":
+        return
+    if shape != "native":
+        raise RefusedError(
+            "rotation",
+            f"{place}: {kind!r} needs a native sidecar that stays with the application, and there is none here: "
+            f"kubelets of 1.29 or newer have them, where {keys.REFRESHER} is auto or native; else set "
+            f"{keys.SECRET_ROTATION} to none",
+        )
+    if kind == "restart" and pod["spec"].get("restartPolicy") == "Never":
+        raise RefusedError(
+            "rotation",
+            f"{place}: 'restart' ends a container so that the kubelet starts it again, and spec.restartPolicy is "
+            f"Never: set it to OnFailure or Always, or {keys.SECRET_ROTATION} to none or file",
+        )
+
+
+def _refuse_metrics(pod: Pod, asked: Asked, shape: Shape, gathered: Annotations) -> None:
+    port, place = asked.metrics_port, gathered.source(keys.SECRET_METRICS_PORT)
+    if port is None:
+        return
+    if shape != "native":
+        raise RefusedError(
+            "metrics",
+            f"{place}: a native sidecar answers at port {port}, and there is none here: kubelets of 1.29 or newer have "
+            f"them, where {keys.REFRESHER} is auto or native; else leave the annotation out",
+        )
+    for name, declared in _declared_ports(pod):
+        if declared == port:
+            raise RefusedError(
+                "metrics",
+                f"{place}: container {name!r} has port {port}, and containers of a pod share their ports: choose "
+                "another for the metrics",
+            )
+
+
+def _declared_ports(pod: Pod) -> Iterator[tuple[str, Any]]:
+    """Of TCP, which is the default, and of skipped containers too."""
+    for _, _, container in application_containers(pod):
+        for port in container.get("ports") or ():
+            if port.get("protocol", "TCP") == "TCP":
+                yield container["name"], port.get("containerPort")
