@@ -24,6 +24,10 @@ _ROOM = 16 << 20
 _VARIABLE = 256
 _PIGGY = "piggy:"
 _EXPANSION = re.compile(r"\$\$|\$\(([^()]*)\)")
+# The same, where pairs of dollars stand for one before a parenthesis alone: all other `$$` are left to who reads it.
+_OUR_EXPANSION = re.compile(r"(?<!\$)((?:\$\$)++)(?=\$?\()|\$\(([^()]*)\)")
+_DOLLARS = re.compile(r"(?<!\$)\$++(?=\()")
+_ANNOTATION = re.compile(r"metadata\.annotations\['(.*)'\]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ def names_in(text: str) -> Iterator[str]:
 
 def written(text: str) -> str:
     """A `value` that is read as this text again."""
-    return text.replace("$", "$$") if text.startswith(_PIGGY) else text.replace("$(", "$$(")
+    return text.replace("$", "$$") if text.startswith(_PIGGY) else _DOLLARS.sub(lambda found: found[0] * 2, text)
 
 
 class _Reading:
@@ -209,10 +213,9 @@ class _Reading:
         unexpanded: list[str] = []
 
         def replaced(found: re.Match[str]) -> str:
-            name = found[1]
+            name = found[found.re.groups]
             if name is None:
-                # $$(NAME) is $(NAME); any other $$ is left to who reads the text.
-                return "$" if is_piggy or text[found.end() : found.end() + 1] == "(" else found[0]
+                return found[0][: len(found[0]) // 2]
             known = self.known.get(name)
             if known is not None and not (known.unexpanded or known.overridable or self._is_reference(known)):
                 self._room.take(len(known.text))
@@ -221,7 +224,8 @@ class _Reading:
                 unexpanded.append(name)
             return found[0]
 
-        return Known(_EXPANSION.sub(replaced, text), index, tuple(unexpanded))
+        expansion = _EXPANSION if is_piggy else _OUR_EXPANSION
+        return Known(expansion.sub(replaced, text), index, tuple(unexpanded))
 
     def _is_reference(self, known: Known) -> bool:
         if known not in self._referring:
