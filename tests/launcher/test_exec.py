@@ -235,7 +235,14 @@ def test_what_was_expanded_and_is_no_reference(application: Application) -> None
     done = application.run(
         *(application.from_file(), *expanded),
         command=[str(application.show), "see arn:x of it", "sm://c"],
-        env={"A": "see arn:x of it", "A2": "see arn:x of it", "B": "sm://b", "C": "sm://c", "C2": "sm://c", "EMPTY": ""},
+        env={
+            "A": "see arn:x of it",
+            "A2": "see arn:x of it",
+            "B": "sm://b",
+            "C": "sm://c",
+            "C2": "sm://c",
+            "EMPTY": "",
+        },
     )
     assert done.code == 0, done.said
     assert "B=two" in done.variables()

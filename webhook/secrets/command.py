@@ -4,7 +4,7 @@ Pure but for the look-up that it is given. The container's own command, or what 
 annotation, look-up. Nobody's guess: where no one knows, the pod is refused.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from webhook.settings import Settings
 
 _ARCHITECTURE = "kubernetes.io/arch"
 _DIGEST = "@sha256:"
+_SUB_PATH = "subPathExpr"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,10 @@ def launched(
     file = secrets.SOCKET_FILE if delivery == "socket" else secrets.ENV_FILE
     flags = [f"--from={start}{secrets.APPLICATION_PATH}/{file}", f"--timeout={settings.token_wait}"]
     supervised = _supervised(one, asked.rotation)
-    before = (LAUNCHER, secrets.EXEC_COMMAND, *flags, *([f"--supervise={supervised}"] if supervised else []), "--")
+    if supervised:
+        flags.append(f"--supervise={supervised}")
+    expanded = [f"{secrets.EXPANDED_FLAG}={unexpanded(name)}" for name in _expanded_names(one)]
+    before = (LAUNCHER, secrets.EXEC_COMMAND, *flags, *expanded, "--")
     command, args = one.container.get("command"), one.container.get("args")
     if command:
         return Launched(command=(*before, *command), args=None)
@@ -79,23 +83,38 @@ def _supervised(one: ContainerNeeds, rotation: WantedRotation) -> str:
 
 def _refuse_expansions(one: ContainerNeeds, gathered: Annotations) -> None:
     """The kubelet expands $(NAME) before the launcher runs: it would put the reference's text there."""
-    for what, text in _expanded_texts(one.container):
-        for name in names_in(text):
-            if name in one.templates:
-                raise RefusedError(
-                    "expansion",
-                    f"{gathered.pod_place}: container {one.name!r}: {what} contains $({name}), whose value the "
-                    f"launcher sets only later: let the application read the variable {name}, write ${{…}} into a "
-                    f"variable, or set {keys.SECRET_DELIVERY} to envfile, which needs kubelets of 1.35 and variables "
-                    "that come from no Secret",
-                )
+    found = [(what, name) for what, text in _expanded_texts(one.container) for name in names_in(text)]
+    of_variables = [(f"variable {each.variable}", each.name) for each in one.environment.expanded if each.is_reference]
+    refused = [*((what, name) for what, name in found if name in one.templates), *of_variables]
+    if refused:
+        what, name = refused[0]
+        raise RefusedError(
+            "expansion",
+            f"{gathered.pod_place}: container {one.name!r}: {what} contains $({name}), whose value the "
+            f"launcher sets only later: let the application read the variable {name}, write ${{…}} into a "
+            f"variable, or set {keys.SECRET_DELIVERY} to envfile, which needs kubelets of 1.35 and variables "
+            "that come from no Secret",
+        )
+    undetectable = [(what, name) for what, name in found if what == _SUB_PATH and one.environment.may_hide(name)]
+    replaced = [each for each in one.environment.expanded if each.is_replaced]
+    for what, name in [*undetectable, *((f"variable {each.variable}", each.name) for each in replaced)]:
+        gathered.warn(
+            f"container {one.name}: {what} contains $({name}): if it comes from a Secret as a reference, it stays one"
+        )
+
+
+def _expanded_names(one: ContainerNeeds) -> Iterable[str]:
+    """Variables that may be references, and whose text the kubelet puts where the launcher alone can find it."""
+    found = [name for what, text in _expanded_texts(one.container) if what != _SUB_PATH for name in names_in(text)]
+    of_variables = [each.name for each in one.environment.expanded if not each.is_reference]
+    return dict.fromkeys(name for name in [*found, *of_variables] if one.environment.may_hide(name))
 
 
 def _expanded_texts(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """But for variables, in which $(NAME) may mean an entry that a later one replaces."""
     yield from (("command", text) for text in container.get("command") or ())
     yield from (("args", text) for text in container.get("args") or ())
-    for entry in container.get("env") or ():
-        yield f"variable {entry.get('name')}", str(entry.get("value") or "")
+    yield from ((_SUB_PATH, str(mount.get("subPathExpr") or "")) for mount in container.get("volumeMounts") or ())
 
 
 def _looked_up(

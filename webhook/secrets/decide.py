@@ -66,7 +66,7 @@ def decide_secrets(
     for index, (one, delivery) in enumerate(served):
         copy = _copies(one, index, settings.volume_name) if delivery == "env" else _Copies()
         copies.append(copy)
-        plans.append(_container_plan(one, delivery, copy))
+        plans.append(_container_plan(one, delivery, copy, gathered))
         containers.append(_container(one, delivery, pod, asked, settings, gathered, entrypoints))
     has_token = identity is not None and identity.mode == "google" and reader.own is None
     plan = Plan(
@@ -103,19 +103,30 @@ def volume_of(container: str) -> str:
     return secrets.VOLUME_PREFIX + hashlib.sha256(container.encode()).hexdigest()[:_HASH_DIGITS]
 
 
-def _container_plan(one: ContainerNeeds, delivery: Delivery, copies: _Copies) -> ContainerPlan:
+def _container_plan(one: ContainerNeeds, delivery: Delivery, copies: _Copies, gathered: Annotations) -> ContainerPlan:
     texts = one.environment.known
+    finds_references = delivery == "socket" and bool(one.hidden)
+    escaped = one.escaped if finds_references else ()
+    for name in escaped:
+        if texts[name].unexpanded:
+            raise RefusedError(
+                "expansion",
+                f"{gathered.pod_place}: container {one.name!r}, variable {name}: an escaped reference and "
+                f"$({texts[name].unexpanded[0]}), which is known only when the container runs, cannot stand in one "
+                "value beside variables from Secrets: write two variables",
+            )
     return ContainerPlan(
         name=one.name,
         delivery=delivery,
         directory=f"{secrets.INJECTOR_PATH}/{volume_of(one.name)}",
         variables=tuple(
             Variable(name=name, text=texts[name].text)
-            for name in one.templates
+            # What is escaped is listed where the launcher looks for references: $${ has become ${ there.
+            for name in (*one.templates, *escaped)
             if delivery == "envfile" or not texts[name].overridable
         ),
         copied=copies.copied,
-        own_environment=delivery == "socket" and bool(one.hidden),
+        own_environment=finds_references,
     )
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from contract import secrets
 from secretenv import plan
-from webhook.pod import CONTAINER_LISTS, Container, Pod, containers, is_injected
-from webhook.secrets.variables import written
+from webhook.pod import CONTAINER_LISTS, Container, Pod, annotations, containers, is_injected
+from webhook.secrets.variables import annotation_meant, written
 
 LAUNCHER = f"{secrets.APPLICATION_PATH}/{secrets.LAUNCHER_FILE}"
 # What piggy's webhook leaves in a pod.
@@ -43,9 +43,16 @@ def may_refer(pod: Pod) -> bool:
         for container in spec.get(which) or ():
             for entry in container.get("env") or ():
                 value = entry.get("value")
-                if isinstance(value, str) and ":" in value and any(marker in value for marker in secrets.MARKERS):
+                if value is None:
+                    value = annotations(pod).get(annotation_meant(entry) or "")
+                # Of $(NAME) a reference may come that stands nowhere as a whole.
+                if isinstance(value, str) and ("$(" in value or any(marker in value for marker in _marks(value))):
                     return True
     return has_our_volumes(pod)
+
+
+def _marks(value: str) -> tuple[str, ...]:
+    return secrets.MARKERS if ":" in value else ()
 
 
 def restore(pod: Pod, *, undo_piggy: bool) -> Restored:

@@ -8,6 +8,7 @@ Source: makeEnvironmentVariables in Kubernetes' pkg/kubelet/kubelet_pods.go.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Literal
 
 from webhook.env import INJECTED_VARIABLES
@@ -57,11 +58,36 @@ class Hidden:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expanded:
+    """A $(NAME) in a variable's value that only the container will have."""
+
+    variable: str
+    name: str
+    is_reference: bool
+    """Else it may be one: it comes from an object that nobody here knows."""
+    is_replaced: bool
+    """Whether a later entry replaces the variable that it means: nobody resolves that one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """A container's variables."""
 
     known: Mapping[str, Known]
     hidden: tuple[Hidden, ...]
+    expanded: tuple[Expanded, ...]
+    set_by_env: frozenset[str]
+    """The names in env, which win over every whole object."""
+
+    def may_hide(self, name: str) -> bool:
+        """Whether the variable may come from an object that nobody here knows."""
+        known = self.known.get(name)
+        if known is not None and not known.overridable:
+            return False
+        return any(
+            name.startswith(hidden.name) and name not in self.set_by_env if hidden.whole else name == hidden.name
+            for hidden in self.hidden
+        )
 
 
 class TooMuchError(Exception):
@@ -90,19 +116,37 @@ def config_maps_named(container: Container) -> Iterator[str]:
 
 
 def read_environment(
-    container: Container, config_maps: ConfigMapData | None, *, refers: Callable[[str], bool], room: Room
+    container: Container,
+    config_maps: ConfigMapData | None,
+    annotations: Mapping[str, str],
+    *,
+    refers: Callable[[str], bool],
+    room: Room,
 ) -> Environment:
     """The container's variables. Without `config_maps` nobody looks at what comes from ConfigMaps and Secrets.
 
-    `refers` says which texts are references: $(NAME) of such a variable means its value, not its text. `room` is the
-    pod's. Raises `TooMuchError`.
+    `annotations` are the pod's. `refers` says which texts are references: $(NAME) of such a variable means its value,
+    not its text. `room` is the pod's. Raises `TooMuchError`.
     """
-    reading = _Reading(config_maps, refers, room)
+    reading = _Reading(config_maps, annotations, refers, room)
     for source in container.get("envFrom") or ():
         reading.take_all(source)
-    for index, entry in enumerate(container.get("env") or ()):
+    entries = container.get("env") or ()
+    for index, entry in enumerate(entries):
         reading.take(index, entry)
-    return Environment(known=reading.known, hidden=tuple(reading.hidden.values()))
+    return Environment(
+        known=reading.known,
+        hidden=tuple(reading.hidden.values()),
+        expanded=tuple(reading.expanded()),
+        set_by_env=frozenset(str(entry.get("name") or "") for entry in entries),
+    )
+
+
+def annotation_meant(entry: Mapping[str, Any]) -> str | None:
+    """The key of the pod's annotation whose text the variable has."""
+    reference = (entry.get("valueFrom") or {}).get("fieldRef")
+    found = _ANNOTATION.fullmatch(str(reference.get("fieldPath"))) if isinstance(reference, Mapping) else None
+    return found[1] if found else None
 
 
 def names_in(text: str) -> Iterator[str]:
@@ -118,8 +162,15 @@ def written(text: str) -> str:
 class _Reading:
     """The state while the entries are read in their order."""
 
-    def __init__(self, config_maps: ConfigMapData | None, refers: Callable[[str], bool], room: Room) -> None:
+    def __init__(
+        self,
+        config_maps: ConfigMapData | None,
+        annotations: Mapping[str, str],
+        refers: Callable[[str], bool],
+        room: Room,
+    ) -> None:
         self._config_maps = config_maps
+        self._annotations = annotations
         self._refers = refers
         self._room = room
         self._referring: dict[Known, bool] = {}
@@ -132,6 +183,21 @@ class _Reading:
         """ConfigMaps of envFrom that are known: prefix, source, name."""
         self._anything_later = False
         """Whether a whole object may hold any name."""
+        self._set: set[str] = set()
+        """Names that env has set."""
+        self._expanded_names: list[tuple[str, str, Known | Hidden]] = []
+        """Of each $(NAME) that only the container will have: the variable, the name, and what it meant then."""
+
+    def expanded(self) -> Iterator[Expanded]:
+        """When all is read: what each $(NAME) meant."""
+        for variable, name, meant in self._expanded_names:
+            if isinstance(meant, Known):
+                yield Expanded(
+                    variable=variable, name=name, is_reference=True, is_replaced=self.known.get(name) is not meant
+                )
+                continue
+            stays = name not in self._set if meant.whole else self.hidden.get(name) is meant
+            yield Expanded(variable=variable, name=name, is_reference=False, is_replaced=not stays)
 
     def take_all(self, source: Mapping[str, Any]) -> None:
         """One source of envFrom."""
@@ -154,9 +220,12 @@ class _Reading:
         # A manifest may hold a number, which no API server takes.
         written = value if isinstance(value, str) else ""
         # A web identity's variable is no reference, and a review writes the author's region under its other name too.
-        may_refer = self._config_maps is not None and name not in INJECTED_VARIABLES
+        is_author_s = name not in INJECTED_VARIABLES
+        may_refer = self._config_maps is not None and is_author_s
         found = self._from_config_map(origin, index) if origin and may_refer else None
-        text = found if origin else self._expanded(written, index)
+        found = found or (self._from_annotation(entry, index) if origin and is_author_s else None)
+        text = found if origin else self._expanded(name, written, index)
+        self._set.add(name)
         self.hidden.pop(name, None)
         self._later.discard(name)
         if text is not None:
@@ -198,6 +267,14 @@ class _Reading:
                 return Known(text, index)
         return None
 
+    def _from_annotation(self, entry: Mapping[str, Any], index: int) -> Known | None:
+        """A reference. Other texts are not known: whoever changes an annotation later changes the variable."""
+        text = self._annotations.get(annotation_meant(entry) or "", "")
+        if not (":" in text and self._refers(text)):
+            return None
+        self._room.take(len(text) + _VARIABLE)
+        return Known(text, index)
+
     def _is_absent(self, origin: Mapping[str, Any]) -> bool:
         """Whether it comes from a ConfigMap that was read and has no such key, and the container starts without."""
         reference = origin.get("configMapKeyRef")
@@ -205,7 +282,7 @@ class _Reading:
             (self._config_maps or {}).get(name) != "forbidden" and _is_optional(reference) for name in _name(reference)
         )
 
-    def _expanded(self, text: str, index: int) -> Known:
+    def _expanded(self, variable: str, text: str, index: int) -> Known:
         # What is ours has a `$$` of its own; piggy-env sees what Kubernetes makes of it.
         is_piggy = text.startswith(_PIGGY)
         if "$(" not in text:
@@ -222,10 +299,21 @@ class _Reading:
                 return known.text
             if known is not None or name in self._later or self._anything_later:
                 unexpanded.append(name)
+                self._expanded_names += ((variable, name, meant) for meant in self._meant(name, known))
             return found[0]
 
         expansion = _EXPANSION if is_piggy else _OUR_EXPANSION
         return Known(expansion.sub(replaced, text), index, tuple(unexpanded))
+
+    def _meant(self, name: str, known: Known | None) -> Iterator[Known | Hidden]:
+        """What holds or may hold a reference at this moment; others were told where they stand."""
+        if known is not None and self._is_reference(known):
+            yield known
+        elif name in self.hidden:
+            yield self.hidden[name]
+        elif (known is None or known.overridable) and name not in self._set and self._anything_later:
+            whole = (hidden for hidden in self.hidden.values() if hidden.whole and name.startswith(hidden.name))
+            yield from islice(whole, 1)
 
     def _is_reference(self, known: Known) -> bool:
         if known not in self._referring:
