@@ -165,9 +165,10 @@ def is_moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 def assert_is_still_run(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """What the author's container runs, it still runs: as it was, or behind the launcher."""
     argv = [(behind_launcher(each.get("command") or []), each.get("args") or []) for each in (before, after)]
-    if not argv[0][0]:
-        assert argv[1][0] in ([], ["/entry", "$$HOME"], ["/app", "$$(A)"])
-        assert argv[1][1] in (argv[0][1], ["serve"])
+    of_images: tuple[list[str], ...] = ([], ["/entry", "$$HOME"], ["/app", "$$(A)"])
+    if argv[0][0] in of_images:
+        assert argv[1][0] in of_images
+        assert argv[1][1] in (argv[0][1], ["serve"], [] if argv[0][1] == ["serve"] else ["serve"])
         return
     assert argv[0] == argv[1]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from contract import annotations as keys
 from contract import secrets
-from secretenv.plan import Delivery
+from secretenv.plan import Delivery, Started
 from webhook.entrypoint.manifest import Entrypoint
 from webhook.entrypoint.question import Failure, PullSecret, Wanted
 from webhook.pod import Pod, service_account_name
@@ -21,7 +21,7 @@ from webhook.secrets.needs import ContainerNeeds
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import LAUNCHER
 from webhook.secrets.values import WantedRotation
-from webhook.secrets.variables import names_in
+from webhook.secrets.variables import names_in, unexpanded
 from webhook.settings import Settings
 
 _ARCHITECTURE = "kubernetes.io/arch"
@@ -36,6 +36,8 @@ class Launched:
     command: tuple[str, ...]
     args: tuple[str, ...] | None
     """None: the author's stay."""
+    started: Started | None = None
+    """What of it is not the author's."""
 
 
 def launched(
@@ -60,18 +62,20 @@ def launched(
     command, args = one.container.get("command"), one.container.get("args")
     if command:
         return Launched(command=(*before, *command), args=None)
-    image = asked.entrypoints.get(one.name) or _looked_up(one, pod, asked, gathered, entrypoints)
+    written_down = asked.entrypoints.get(one.name)
+    image = written_down or _looked_up(one, pod, asked, gathered, entrypoints)
+    started = Started(
+        image="" if written_down else _image(one),
+        entrypoint=image.entrypoint,
+        cmd=image.cmd,
+        has_args=bool(args),
+    )
     entrypoint = tuple(map(unexpanded, image.entrypoint))
     rest = tuple(args) if args else tuple(map(unexpanded, image.cmd))
     if not entrypoint:
         # Then the arguments are the command, and a command without arguments says so for good.
-        return Launched(command=(*before, *rest), args=())
-    return Launched(command=(*before, *entrypoint), args=None if args else rest)
-
-
-def unexpanded(text: str) -> str:
-    """Kubernetes expands $(NAME) in commands and variables, and reads $$ as $."""
-    return text.replace("$", "$$")
+        return Launched(command=(*before, *rest), args=(), started=started)
+    return Launched(command=(*before, *entrypoint), args=None if args else rest, started=started)
 
 
 def _supervised(one: ContainerNeeds, rotation: WantedRotation) -> str:
@@ -120,8 +124,8 @@ def _expanded_texts(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _looked_up(
     one: ContainerNeeds, pod: Pod, asked: Asked, gathered: Annotations, entrypoints: Entrypoints
 ) -> Entrypoint:
-    image = str(one.container.get("image") or "")
-    found = entrypoints.look_up(
+    image = _image(one)
+    found = _remembered(one) or entrypoints.look_up(
         Wanted(
             image=image,
             pull_policy=one.container.get("imagePullPolicy"),
@@ -141,6 +145,18 @@ def _looked_up(
             "pod anew"
         )
     return found
+
+
+def _image(one: ContainerNeeds) -> str:
+    return str(one.container.get("image") or "")
+
+
+def _remembered(one: ContainerNeeds) -> Entrypoint | None:
+    """What an earlier review looked up for this image: another one may be in a copied spec."""
+    earlier = one.started
+    if earlier is None or not earlier.image or earlier.image != _image(one):
+        return None
+    return Entrypoint(entrypoint=earlier.entrypoint, cmd=earlier.cmd)
 
 
 def _pull_secrets(pod: Pod, asked: Asked, gathered: Annotations) -> tuple[PullSecret, ...]:

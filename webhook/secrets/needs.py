@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from contract import annotations as keys
+from secretenv.plan import Started
 from secretenv.references import MalformedReferenceError, Syntax, Template, parse
 from webhook import values
 from webhook.decision import BAD_REQUEST, UNAVAILABLE
-from webhook.pod import Container, ContainerList, Pod, annotations, application_containers, containers
+from webhook.pod import Container, ContainerList, Pod, application_containers, containers
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
 from webhook.secrets.look_ups import ConfigMaps, LookUpUnavailableError
@@ -45,6 +46,8 @@ class ContainerNeeds:
     """By variable, those that refer to something."""
     escaped: tuple[str, ...]
     """Variables that refer to nothing because their author escaped it."""
+    started: Started | None
+    """What an earlier review wrote for a container without a command."""
 
     @property
     def name(self) -> str:
@@ -90,7 +93,10 @@ def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps
     _warn_of_leftovers(pod, asked, gathered)
     room = Room()
     try:
-        needs = [_container_needs(which, each, data, annotations(pod), asked, gathered, room) for which, each in served]
+        needs = [
+            _container_needs(which, each, restored.started.get(each["name"]), data, asked, gathered, room)
+            for which, each in served
+        ]
     except TooMuchError as exc:
         raise RefusedError(
             "delivery",
@@ -116,13 +122,15 @@ def _config_map_data(served: list[Container], gathered: Annotations, config_maps
 def _container_needs(
     which: ContainerList,
     container: Container,
+    started: Started | None,
     data: ConfigMapData | None,
-    of_pod: Mapping[str, str],
     asked: Asked,
     gathered: Annotations,
     room: Room,
 ) -> ContainerNeeds:
-    environment = read_environment(container, data, of_pod, refers=partial(_refers, syntax=asked.syntax), room=room)
+    environment = read_environment(
+        container, data, gathered.of_pod, refers=partial(_refers, syntax=asked.syntax), room=room
+    )
     place = f"{gathered.pod_place}: container {container['name']!r}, variable "
     _refuse_replaced(environment, place)
     templates: dict[str, Template] = {}
@@ -144,7 +152,12 @@ def _container_needs(
         else:
             _warn_if_alike(f"container {container['name']}: variable {name}", known.text, asked, gathered)
     return ContainerNeeds(
-        which=which, container=container, environment=environment, templates=templates, escaped=tuple(escaped)
+        which=which,
+        container=container,
+        environment=environment,
+        templates=templates,
+        escaped=tuple(escaped),
+        started=started,
     )
 
 

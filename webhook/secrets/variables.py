@@ -154,9 +154,14 @@ def names_in(text: str) -> Iterator[str]:
     return (found[1] for found in _EXPANSION.finditer(text) if found[1] is not None)
 
 
+def unexpanded(text: str) -> str:
+    """Kubernetes expands $(NAME) in commands and variables, and reads $$ as $."""
+    return text.replace("$", "$$")
+
+
 def written(text: str) -> str:
     """A `value` that is read as this text again."""
-    return text.replace("$", "$$") if text.startswith(_PIGGY) else _DOLLARS.sub(lambda found: found[0] * 2, text)
+    return unexpanded(text) if text.startswith(_PIGGY) else _DOLLARS.sub(lambda found: found[0] * 2, text)
 
 
 class _Reading:
