@@ -70,6 +70,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "secrets-expansion-replaced-by-another": (POD, "'app'", "variable B", "$(A)", "different names"),
     "secrets-files-path-above-the-token": (POD, "secret-files-path", "'/var/run/secrets/aws/token'", "of its own"),
     "secrets-files-path-of-the-launcher": (POD, "secret-files-path", "'/var/run/token-injector'", "of its own"),
+    "secrets-later-entry-optional": (POD, "'app'", "variable A", "optional", "different names"),
     "secrets-sub-path-expr": (POD, "'app'", "subPathExpr", "$(A)", "envfile"),
     "secrets-files-malformed": (POD, "secret-file.key", "character 6", "sm://prod/db#user"),
     "secrets-files-mount-taken": (POD, "'app'", "'data'", "'/var/run/secrets/token-injector'", "secret-files-path"),

@@ -17,7 +17,7 @@ from webhook.pod import Pod, service_account_name
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
 from webhook.secrets.look_ups import Entrypoints
-from webhook.secrets.needs import ContainerNeeds
+from webhook.secrets.needs import ContainerNeeds, warn_of_expansion
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import LAUNCHER
 from webhook.secrets.values import WantedRotation
@@ -99,12 +99,9 @@ def _refuse_expansions(one: ContainerNeeds, gathered: Annotations) -> None:
             f"variable, or set {keys.SECRET_DELIVERY} to envfile, which needs kubelets of 1.35 and variables "
             "that come from no Secret",
         )
-    undetectable = [(what, name) for what, name in found if what == _SUB_PATH and one.environment.may_hide(name)]
-    replaced = [each for each in one.environment.expanded if each.is_replaced]
-    for what, name in [*undetectable, *((f"variable {each.variable}", each.name) for each in replaced)]:
-        gathered.warn(
-            f"container {one.name}: {what} contains $({name}): if it comes from a Secret as a reference, it stays one"
-        )
+    for what, name in found:
+        if what == _SUB_PATH and one.environment.may_hide(name):
+            warn_of_expansion(one.name, what, name, gathered)
 
 
 def _expanded_names(one: ContainerNeeds) -> Iterable[str]:

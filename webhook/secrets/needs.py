@@ -133,6 +133,9 @@ def _container_needs(
     )
     place = f"{gathered.pod_place}: container {container['name']!r}, variable "
     _refuse_replaced(environment, place)
+    for one in environment.expanded:
+        if one.is_replaced:
+            warn_of_expansion(str(container["name"]), f"variable {one.variable}", one.name, gathered)
     templates: dict[str, Template] = {}
     escaped: list[str] = []
     for name, known in environment.known.items():
@@ -161,8 +164,21 @@ def _container_needs(
     )
 
 
+def warn_of_expansion(container: str, what: str, name: str, gathered: Annotations) -> None:
+    """Where the kubelet puts a text that nobody here knows, and the launcher cannot look."""
+    gathered.warn(
+        f"container {container}: {what} contains $({name}): if it comes from a Secret as a reference, it stays one"
+    )
+
+
 def _refuse_replaced(environment: Environment, place: str) -> None:
     """The kubelet takes the text of an entry that nobody resolves, as a later one has its name."""
+    for name in environment.doubtful:
+        raise RefusedError(
+            "expansion",
+            f"{place}{name}: it is a reference, and nobody resolves that where the later entry of this name, which is "
+            "optional, is absent: give the two entries different names",
+        )
     for one in environment.expanded:
         if one.is_reference and one.is_replaced:
             raise RefusedError(

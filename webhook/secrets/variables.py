@@ -76,6 +76,8 @@ class Environment:
     known: Mapping[str, Known]
     hidden: tuple[Hidden, ...]
     expanded: tuple[Expanded, ...]
+    doubtful: tuple[str, ...]
+    """References that stay where a later entry of the same name turns out to be absent."""
     set_by_env: frozenset[str]
     """The names in env, which win over every whole object."""
 
@@ -138,6 +140,7 @@ def read_environment(
         known=reading.known,
         hidden=tuple(reading.hidden.values()),
         expanded=tuple(reading.expanded()),
+        doubtful=tuple(reading.doubtful),
         set_by_env=frozenset(str(entry.get("name") or "") for entry in entries),
     )
 
@@ -188,6 +191,7 @@ class _Reading:
         """ConfigMaps of envFrom that are known: prefix, source, name."""
         self._anything_later = False
         """Whether a whole object may hold any name."""
+        self.doubtful: list[str] = []
         self._set: set[str] = set()
         """Names that env has set."""
         self._expanded_names: list[tuple[str, str, Known | Hidden]] = []
@@ -231,6 +235,9 @@ class _Reading:
         found = found or (self._from_annotation(entry, index) if origin and is_author_s else None)
         text = found if origin else self._expanded(name, written, index)
         self._set.add(name)
+        earlier = self.known.get(name)
+        if text is None and earlier is not None and _may_be_absent(origin) and self._is_reference(earlier):
+            self.doubtful.append(name)
         self.hidden.pop(name, None)
         self._later.discard(name)
         if text is not None:
@@ -329,6 +336,10 @@ class _Reading:
 def _is_optional(reference: Any) -> bool:
     """Else the kubelet waits until it is there: what it holds then is not known now."""
     return isinstance(reference, Mapping) and reference.get("optional") is True
+
+
+def _may_be_absent(origin: Any) -> bool:
+    return isinstance(origin, Mapping) and any(_is_optional(reference) for reference in origin.values())
 
 
 def _name(reference: Any) -> Iterator[str]:
