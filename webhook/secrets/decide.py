@@ -163,7 +163,10 @@ def _copies(one: ContainerNeeds, index: int, token_volume: str) -> _Copies:
         env=(*({"name": before + hidden.name, **hidden.source} for hidden in single), *empty),
         env_from=tuple({"prefix": before + hidden.name, **hidden.source} for hidden in whole),
         copied=tuple(
-            Copied(name=hidden.name, environ=before + hidden.name, whole=hidden.whole) for hidden in (*single, *whole)
+            dict.fromkeys(
+                Copied(name=hidden.name, environ=before + hidden.name, whole=hidden.whole)
+                for hidden in (*single, *whole)
+            )
         ),
     )
 

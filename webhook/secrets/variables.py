@@ -138,7 +138,7 @@ def read_environment(
         reading.take(index, entry)
     return Environment(
         known=reading.known,
-        hidden=tuple(reading.hidden.values()),
+        hidden=tuple(reading.all_hidden()),
         expanded=tuple(reading.expanded()),
         doubtful=tuple(reading.doubtful),
         set_by_env=frozenset(str(entry.get("name") or "") for entry in entries),
@@ -192,10 +192,18 @@ class _Reading:
         self._anything_later = False
         """Whether a whole object may hold any name."""
         self.doubtful: list[str] = []
+        self._shadowed: dict[str, list[Hidden]] = {}
+        """Entries that stay where the later ones of their names, which are optional, turn out to be absent."""
         self._set: set[str] = set()
         """Names that env has set."""
         self._expanded_names: list[tuple[str, str, Known | Hidden]] = []
         """Of each $(NAME) that only the container will have: the variable, the name, and what it meant then."""
+
+    def all_hidden(self) -> Iterator[Hidden]:
+        """In an order in which the later one of two with one name holds."""
+        for shadowed in self._shadowed.values():
+            yield from shadowed
+        yield from self.hidden.values()
 
     def expanded(self) -> Iterator[Expanded]:
         """When all is read: what each $(NAME) meant."""
@@ -238,7 +246,11 @@ class _Reading:
         earlier = self.known.get(name)
         if text is None and earlier is not None and _may_be_absent(origin) and self._is_reference(earlier):
             self.doubtful.append(name)
-        self.hidden.pop(name, None)
+        shadowed = self.hidden.pop(name, None)
+        if not _may_be_absent(origin):
+            self._shadowed.pop(name, None)
+        elif shadowed is not None:
+            self._shadowed.setdefault(name, []).append(shadowed)
         self._later.discard(name)
         if text is not None:
             self.known[name] = text
