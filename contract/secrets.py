@@ -27,8 +27,12 @@ SOCKETS_FLAG = "--sockets"
 # The first socket that the child of the launcher inherits; the others follow.
 SOCKET_FD = 4
 
-# The word for the launcher in the application's container: `exec --from=… [--timeout=S] [--supervise=…] -- argv…`.
+# The word for the launcher in the application's container:
+# `exec --from=… [--timeout=S] [--expanded=NAME…] [--supervise=…] -- argv…`.
 EXEC_COMMAND = "exec"
+# A variable that may come from a Secret and that the kubelet expands, by $(NAME), before the launcher runs: where its
+# text was a reference, the launcher does not start what has that text.
+EXPANDED_FLAG = "--expanded"
 
 # Where the application's container sees the launcher and, beside it, its socket or its env file.
 APPLICATION_PATH = "/var/run/token-injector"

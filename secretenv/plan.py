@@ -39,6 +39,18 @@ class Copied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What the webhook wrote for a container without a command: it takes it back where the pod comes again."""
+
+    image: str
+    """Whose it is; "": the author's annotation said it."""
+    entrypoint: tuple[str, ...]
+    cmd: tuple[str, ...]
+    has_args: bool
+    """Whether the author wrote args in place of cmd."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerPlan:
     """What one container of the application gets."""
 
@@ -50,6 +62,7 @@ class ContainerPlan:
     copied: tuple[Copied, ...] = ()
     own_environment: bool = False
     """Whether the launcher may ask for references in variables that are not listed: those from Secrets."""
+    started: Started | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

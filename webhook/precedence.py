@@ -45,10 +45,12 @@ class Annotations:
         self.account_name = pods.service_account_name(pod)
         self.account_place = f"service account {namespace}/{self.account_name}"
         self.pod_place = f"pod {namespace}/{pods.display_name(pod)}"
+        self.of_pod = pods.annotations(pod)
+        """All of the pod's, whoever reads them."""
         self.warnings: list[str] = []
         self._found: dict[str, tuple[str, str, str]] = {}
         """Our key to where it was written, as what, and the value."""
-        self._gather("pod", self.pod_place, pods.annotations(pod))
+        self._gather("pod", self.pod_place, self.of_pod)
         self._gather("service account", self.account_place, account)
 
     def warn(self, text: str) -> None:

@@ -132,6 +132,9 @@ def _taken_for_secrets(pod: Pod, injection: Injection, gathered: Annotations) ->
     delivered = injection.secrets
     if delivered is None:
         return None
+    taken = _taken_by_ours(injection, gathered)
+    if taken:
+        return taken
     launched = {one.name: one.volume for one in delivered.containers if one.delivery != "envfile"}
     for _, _, container in pods.application_containers(pod, injection.skip_containers):
         name = container["name"]
@@ -149,6 +152,27 @@ def _taken_for_secrets(pod: Pod, injection: Injection, gathered: Annotations) ->
                 message=f"{gathered.pod_place}: container {name!r} mounts volume {mount.get('name')!r} at "
                 f"{mount['mountPath']!r}, where files of secrets go: mount it elsewhere, or set the annotation "
                 f"{keys.SECRET_FILES_PATH}",
+            )
+    return None
+
+
+def _taken_by_ours(injection: Injection, gathered: Annotations) -> Deny | None:
+    """Files in a folder of ours, or the other way round: both are mounted read-only."""
+    delivered = injection.secrets
+    if delivered is None or not delivered.files_path:
+        return None
+    ours = [secrets.APPLICATION_PATH] if any(one.delivery != "envfile" for one in delivered.containers) else []
+    if injection.web_identity is not None and injection.for_application:
+        ours.append(injection.web_identity.volume_path)
+    for path in ours:
+        if _is_within(path, delivered.files_path) or _is_within(delivered.files_path, path):
+            what = "the launcher" if path == secrets.APPLICATION_PATH else "the token"
+            is_set = gathered.has(keys.SECRET_FILES_PATH)
+            place = gathered.source(keys.SECRET_FILES_PATH) if is_set else gathered.pod_place
+            return Deny(
+                reason="mount_taken",
+                message=f"{place}: files of secrets go to {delivered.files_path!r} and {what} to "
+                f"{path!r}, and neither can be in the other: set {keys.SECRET_FILES_PATH} to a folder of its own",
             )
     return None
 

@@ -29,6 +29,7 @@ export ZIG_GLOBAL_CACHE_DIR=$root/build/zig-cache ZIG_LOCAL_CACHE_DIR=$root/buil
 sources=(
   main.c sidecar.c supervise.c job.c child.c sockets.c metrics.c await.c exec.c ask.c first.c become.c generation.c say.c
   signals.c world.c outcome.c waits.c text.c arguments.c parse.c exec_arguments.c answer.c environment.c
+  expanded.c
 )
 flags=(
   -std=c11 -D_GNU_SOURCE -Os -flto -static -s -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla

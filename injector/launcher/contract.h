@@ -50,6 +50,7 @@
 #define SOCKETS_FLAG "--sockets"
 #define SOCKET_FD 4
 #define EXEC_COMMAND "exec"
+#define EXPANDED_FLAG "--expanded"
 #define APPLICATION_PATH "/var/run/token-injector"
 #define SOCKET_FILE "socket"
 #define ENV_FILE "env"

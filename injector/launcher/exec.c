@@ -10,10 +10,15 @@
 #include <unistd.h>
 
 static const char USAGE[] =
-    "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=" TEXT(EXEC_TIMEOUT) "] [--supervise=restart|"
-    "signal:NAME\n       [--jitter=" TEXT(JITTER) "]] -- COMMAND [ARGUMENT...]\n\n"
+    "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=" TEXT(EXEC_TIMEOUT) "] [" EXPANDED_FLAG
+    "=NAME]...\n       [--supervise=restart|signal:NAME [--jitter=" TEXT(JITTER) "]] -- COMMAND [ARGUMENT...]\n\n"
     "Starts COMMAND with its secrets in its environment. Without --from the socket or the file beside it is asked.\n"
+    EXPANDED_FLAG " ends where a reference's text stands that was NAME's.\n"
     "--supervise stays PID 1; when a secret changes, it ends COMMAND after at most --jitter seconds, or signals it.\n";
+
+static const char EXPANDED[] =
+    "it came as a reference, and $(...) put its text where nobody resolves it: let the application read the variable, "
+    "or write ${...} instead";
 
 // PID 1 ignores what it does not handle; whoever ignored one of them before us still does.
 static uint64_t ending_signals(void) {
@@ -98,6 +103,8 @@ static int start(struct first *first, struct question *question) {
     entries = room((entries_count(environ) + question->answer.variables + 1) * sizeof *entries);
     if (entries == NULL) return become_failed(&first->settings->log, first->asked->command[0], ENOMEM);
     entries_merge(environ, question->bytes, entries);
+    struct problem expanded = {expanded_find(first->asked, environ, entries), EXPANDED};
+    if (expanded.argument != NULL) return exec_refuse(&first->settings->log, &expanded);
     if (first->asked->supervision != SUPERVISE_NOT) return stay_first(first, entries, question->bytes);
     signals_hold(first->held_before);
     return become_failed(&first->settings->log, first->asked->command[0], become(first->asked->command, entries));

@@ -34,11 +34,15 @@ struct exec_arguments {
     int signal;
     uint64_t jitter;
     bool help;
+    char *const *flags;  // all of them, up to "--"
     char *const *command;
 };
 struct problem parse_exec_arguments(char *const *arguments, struct exec_arguments *found);
 int parse_signal(const char *name);
 bool path_beside(const char *path, const char *name, char *beside, size_t room);
+
+// expanded.c: pure.
+const char *expanded_find(const struct exec_arguments *asked, char *const *before, char *const *after);
 
 // ask.c: from the sidecar's socket, or a file of the same form.
 enum asked {

@@ -43,18 +43,20 @@ static struct problem take_supervision(const char *argument, const char *value, 
 
 static struct problem take_flag(char *const **next, const struct flag *flag, struct exec_arguments *found) {
     const char *argument = **next;
+    if (strncmp(argument, EXPANDED_FLAG "=", sizeof EXPANDED_FLAG) == 0) return NONE;
     if (flag_is(flag, "help") || flag_is(flag, "h"))
         return take_switch(flag, &found->help) ? NONE : (struct problem){argument, BOOLEAN_FORM};
     if (flag_is(flag, "from")) return take_from(argument, flag->value, found);
     if (flag_is(flag, "supervise")) return take_supervision(argument, flag->value, found);
     if (flag_is(flag, "timeout")) return take_seconds(next, flag, &found->timeout);
     if (flag_is(flag, "jitter")) return take_seconds(next, flag, &found->jitter);
-    return (struct problem){argument, "unknown flag; exec knows --from, --timeout, --supervise and --jitter"};
+    return (struct problem){argument, "unknown flag; exec knows --from, --timeout, --expanded, --supervise and --jitter"};
 }
 
 struct problem parse_exec_arguments(char *const *arguments, struct exec_arguments *found) {
     static const char form[] = "expected a command after --, for example: exec -- /bin/server --port=80";
     struct flag flag;
+    found->flags = arguments;
     for (; *arguments != NULL && strcmp(*arguments, "--") != 0; arguments++) {
         enum argument_kind kind = parse_argument(*arguments, &flag);
         if (kind == ARGUMENT_WRONG) return (struct problem){*arguments, FLAG_SYNTAX};

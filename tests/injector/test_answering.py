@@ -76,6 +76,14 @@ def test_own_environment(pod: Pod) -> None:
     assert ask(answers(pod, plan), plan, 0, sent) == {"P": "ann", "FROM_SECRET": f"pg://{CANARY}@h"}
 
 
+def test_escaped_beside_a_secret(pod: Pod) -> None:
+    """What is listed as escaped stays the text that was meant, though the kubelet has taken the escape away."""
+    listed = pod.container("one", "socket", E="$${sm://db#user}")
+    plan = pod.plan(replace(listed, own_environment=True))
+    sent = b"E=${sm://db#user}\0FROM_SECRET=sm://db#user\0\0"
+    assert ask(answers(pod, plan), plan, 0, sent) == {"E": "${sm://db#user}", "FROM_SECRET": "ann"}
+
+
 def test_refused(pod: Pod) -> None:
     """The reason goes to the container that asked; another one is served."""
     pod.store.secrets["other"] = DENIED

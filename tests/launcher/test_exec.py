@@ -193,3 +193,56 @@ def test_env_file_is_not_made_readable(application: Application) -> None:
     application.env_file.chmod(0o400)
     assert application.run(application.from_file()).code == 0
     assert stat.S_IMODE(application.env_file.stat().st_mode) == 0o400
+
+
+EXPANDED = {
+    "an argument": (["A"], {}),
+    "another variable": (["A"], {"B": "u:sm://db#p@h"}),
+    "a variable that was resolved beside it": (["A"], {"SET": "x"}),
+    "the second name": (["PLAIN", "NONE", "A"], {}),
+}
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("case", EXPANDED)
+def test_text_of_a_reference_that_the_kubelet_expanded(
+    application: Application, case: str, way: str, flags: tuple[str, ...]
+) -> None:
+    """What would start with it does not; the reason names the variable, and neither of its texts."""
+    names, more = EXPANDED[case]
+    variables = {"A": "sm://db#p", "PLAIN": "plain", **more}
+    text = answer("S A=canary-1", "S SET=x sm://db#p") if "SET" in more else answer("S A=canary-1")
+    application.env_file.write_bytes(text)
+    with application.peer(text):
+        source = application.from_socket() if way == "socket" else application.from_file()
+        done = application.run(
+            *(source, *flags, *(f"{secrets.EXPANDED_FLAG}={name}" for name in names)),
+            command=[str(application.show), "plain", "" if more else "--dsn=u:sm://db#p@h"],
+            env=variables,
+        )
+    assert (done.code, done.entries) == (secrets.EXEC_USAGE, ())
+    assert "A: it came as a reference, and $(...) put its text where nobody resolves it" in done.said
+    assert done.said == f"token-injector: {application.log_text()}"
+    assert "canary" not in done.said
+    assert "sm:" not in done.said
+
+
+def test_what_was_expanded_and_is_no_reference(application: Application) -> None:
+    """A variable that came with its value may stand anywhere, and so may a text that nobody said is expanded."""
+    application.env_file.write_bytes(answer("S B=two", "S C=three"))
+    expanded = [f"{secrets.EXPANDED_FLAG}={name}" for name in ("A", "B", "EMPTY", "NOT_THERE")]
+    done = application.run(
+        *(application.from_file(), *expanded),
+        command=[str(application.show), "see arn:x of it", "sm://c"],
+        env={
+            "A": "see arn:x of it",
+            "A2": "see arn:x of it",
+            "B": "sm://b",
+            "C": "sm://c",
+            "C2": "sm://c",
+            "EMPTY": "",
+        },
+    )
+    assert done.code == 0, done.said
+    assert "B=two" in done.variables()

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from secretenv.piggy import PiggySource
-from secretenv.plan import Broker, ContainerPlan, Copied, FilePlan, Plan, Variable
+from secretenv.plan import Broker, ContainerPlan, Copied, FilePlan, Plan, Started, Variable
 from secretenv.references import (
     Item,
     Key,
@@ -56,6 +56,7 @@ PIGGY_SOURCES = st.builds(PiggySource, secret_name=NAMES, stage=st.none() | STAG
 )
 SYNTAXES = st.builds(Syntax, ours=st.booleans(), arns=st.booleans(), piggy=st.none() | PIGGY_SOURCES)
 
+_TEXTS = st.lists(st.text(), max_size=2).map(tuple)
 _CONTAINERS = st.builds(
     ContainerPlan,
     name=st.text(),
@@ -64,6 +65,7 @@ _CONTAINERS = st.builds(
     variables=st.lists(st.builds(Variable, name=st.text(), text=st.text())).map(tuple),
     copied=st.lists(st.builds(Copied, name=st.text(), environ=st.text(), whole=st.booleans())).map(tuple),
     own_environment=st.booleans(),
+    started=st.none() | st.builds(Started, image=st.text(), entrypoint=_TEXTS, cmd=_TEXTS, has_args=st.booleans()),
 )
 PLANS = st.builds(
     Plan,

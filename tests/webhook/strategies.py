@@ -62,6 +62,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     keys.EKS_STS_REGIONAL_ENDPOINTS: ("true", "false"),
     keys.EKS_SKIP_CONTAINERS: ("worker",),
     "example.com/note": ("ü", "$(NOTE)", ""),
+    "example.org/db": ("sm://prod/db#note", "piggy:$$(A)", "plain: text"),
 }
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -94,7 +95,7 @@ class _ConfigMaps:
         """What it holds."""
         assert namespace == NAMESPACE
         known: dict[str, dict[str, str] | Missing] = {
-            "settings": {"A": "sm://prod/db#a", "REF": "plain", "P": "piggy:p"},
+            "settings": {"A": "sm://prod/db#a", "REF": "plain", "P": "piggy:p", "D": "$$(A) $(A) ${sm://prod/d}"},
             "private": "forbidden",
         }
         return known.get(name, "absent")
@@ -140,6 +141,7 @@ _ENTRIES: dict[str, tuple[str, ...]] = {
     "A": ("$(AWS_ROLE_ARN)", "ü", ""),
     "REF": (*REFERENCES, "plain"),
     "B": (*REFERENCES, "$(REF)", "x$(A)"),
+    "E": ("$${sm://prod/db}", "x$$(A) $$$$(B)", "$$(A) ${sm://prod/db#user}", "sm", "$(E)://prod/db"),
 }
 
 
@@ -151,6 +153,7 @@ def entries(draw: st.DrawFn) -> dict[str, Any]:
         {},
         {"value": None},
         {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['example.org/db']"}}},
         {"valueFrom": {"secretKeyRef": {"name": "aws", "key": "region"}}},
         {"valueFrom": {"configMapKeyRef": {"name": "settings", "key": "A"}}},
         {"valueFrom": {"configMapKeyRef": {"name": "private", "key": "A", "optional": True}}},
@@ -258,6 +261,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     keys.SKIP_CONTAINERS: ("worker",),
     keys.PIGGY_SECRET_NAME: ("prod/db",),
     keys.PIGGY_DEBUG: ("true",),
+    "example.org/db": ("sm://prod/db#note", "piggy:$$(A)"),
 }
 
 

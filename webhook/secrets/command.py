@@ -4,28 +4,29 @@ Pure but for the look-up that it is given. The container's own command, or what 
 annotation, look-up. Nobody's guess: where no one knows, the pod is refused.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from contract import annotations as keys
 from contract import secrets
-from secretenv.plan import Delivery
+from secretenv.plan import Delivery, Started
 from webhook.entrypoint.manifest import Entrypoint
 from webhook.entrypoint.question import Failure, PullSecret, Wanted
 from webhook.pod import Pod, service_account_name
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
 from webhook.secrets.look_ups import Entrypoints
-from webhook.secrets.needs import ContainerNeeds
+from webhook.secrets.needs import ContainerNeeds, warn_of_expansion
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import LAUNCHER
 from webhook.secrets.values import WantedRotation
-from webhook.secrets.variables import names_in
+from webhook.secrets.variables import names_in, unexpanded
 from webhook.settings import Settings
 
 _ARCHITECTURE = "kubernetes.io/arch"
 _DIGEST = "@sha256:"
+_SUB_PATH = "subPathExpr"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Launched:
     command: tuple[str, ...]
     args: tuple[str, ...] | None
     """None: the author's stay."""
+    started: Started | None = None
+    """What of it is not the author's."""
 
 
 def launched(
@@ -52,22 +55,27 @@ def launched(
     file = secrets.SOCKET_FILE if delivery == "socket" else secrets.ENV_FILE
     flags = [f"--from={start}{secrets.APPLICATION_PATH}/{file}", f"--timeout={settings.token_wait}"]
     supervised = _supervised(one, asked.rotation)
-    before = (LAUNCHER, secrets.EXEC_COMMAND, *flags, *([f"--supervise={supervised}"] if supervised else []), "--")
+    if supervised:
+        flags.append(f"--supervise={supervised}")
+    expanded = [f"{secrets.EXPANDED_FLAG}={unexpanded(name)}" for name in _expanded_names(one)]
+    before = (LAUNCHER, secrets.EXEC_COMMAND, *flags, *expanded, "--")
     command, args = one.container.get("command"), one.container.get("args")
     if command:
         return Launched(command=(*before, *command), args=None)
-    image = asked.entrypoints.get(one.name) or _looked_up(one, pod, asked, gathered, entrypoints)
+    written_down = asked.entrypoints.get(one.name)
+    image = written_down or _looked_up(one, pod, asked, gathered, entrypoints)
+    started = Started(
+        image="" if written_down else _image(one),
+        entrypoint=image.entrypoint,
+        cmd=image.cmd,
+        has_args=bool(args),
+    )
     entrypoint = tuple(map(unexpanded, image.entrypoint))
     rest = tuple(args) if args else tuple(map(unexpanded, image.cmd))
     if not entrypoint:
         # Then the arguments are the command, and a command without arguments says so for good.
-        return Launched(command=(*before, *rest), args=())
-    return Launched(command=(*before, *entrypoint), args=None if args else rest)
-
-
-def unexpanded(text: str) -> str:
-    """Kubernetes expands $(NAME) in commands and variables, and reads $$ as $."""
-    return text.replace("$", "$$")
+        return Launched(command=(*before, *rest), args=(), started=started)
+    return Launched(command=(*before, *entrypoint), args=None if args else rest, started=started)
 
 
 def _supervised(one: ContainerNeeds, rotation: WantedRotation) -> str:
@@ -79,30 +87,42 @@ def _supervised(one: ContainerNeeds, rotation: WantedRotation) -> str:
 
 def _refuse_expansions(one: ContainerNeeds, gathered: Annotations) -> None:
     """The kubelet expands $(NAME) before the launcher runs: it would put the reference's text there."""
-    for what, text in _expanded_texts(one.container):
-        for name in names_in(text):
-            if name in one.templates:
-                raise RefusedError(
-                    "expansion",
-                    f"{gathered.pod_place}: container {one.name!r}: {what} contains $({name}), whose value the "
-                    f"launcher sets only later: let the application read the variable {name}, write ${{…}} into a "
-                    f"variable, or set {keys.SECRET_DELIVERY} to envfile, which needs kubelets of 1.35 and variables "
-                    "that come from no Secret",
-                )
+    found = [(what, name) for what, text in _expanded_texts(one.container) for name in names_in(text)]
+    of_variables = [(f"variable {each.variable}", each.name) for each in one.environment.expanded if each.is_reference]
+    refused = [*((what, name) for what, name in found if name in one.templates), *of_variables]
+    if refused:
+        what, name = refused[0]
+        raise RefusedError(
+            "expansion",
+            f"{gathered.pod_place}: container {one.name!r}: {what} contains $({name}), whose value the "
+            f"launcher sets only later: let the application read the variable {name}, write ${{…}} into a "
+            f"variable, or set {keys.SECRET_DELIVERY} to envfile, which needs kubelets of 1.35 and variables "
+            "that come from no Secret",
+        )
+    for what, name in found:
+        if what == _SUB_PATH and one.environment.may_hide(name):
+            warn_of_expansion(one.name, what, name, gathered)
+
+
+def _expanded_names(one: ContainerNeeds) -> Iterable[str]:
+    """Variables that may be references, and whose text the kubelet puts where the launcher alone can find it."""
+    found = [name for what, text in _expanded_texts(one.container) if what != _SUB_PATH for name in names_in(text)]
+    of_variables = [each.name for each in one.environment.expanded if not each.is_reference]
+    return dict.fromkeys(name for name in [*found, *of_variables] if one.environment.may_hide(name))
 
 
 def _expanded_texts(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """But for variables, in which $(NAME) may mean an entry that a later one replaces."""
     yield from (("command", text) for text in container.get("command") or ())
     yield from (("args", text) for text in container.get("args") or ())
-    for entry in container.get("env") or ():
-        yield f"variable {entry.get('name')}", str(entry.get("value") or "")
+    yield from ((_SUB_PATH, str(mount.get("subPathExpr") or "")) for mount in container.get("volumeMounts") or ())
 
 
 def _looked_up(
     one: ContainerNeeds, pod: Pod, asked: Asked, gathered: Annotations, entrypoints: Entrypoints
 ) -> Entrypoint:
-    image = str(one.container.get("image") or "")
-    found = entrypoints.look_up(
+    image = _image(one)
+    found = _remembered(one) or entrypoints.look_up(
         Wanted(
             image=image,
             pull_policy=one.container.get("imagePullPolicy"),
@@ -122,6 +142,18 @@ def _looked_up(
             "pod anew"
         )
     return found
+
+
+def _image(one: ContainerNeeds) -> str:
+    return str(one.container.get("image") or "")
+
+
+def _remembered(one: ContainerNeeds) -> Entrypoint | None:
+    """What an earlier review looked up for this image: another one may be in a copied spec."""
+    earlier = one.started
+    if earlier is None or not earlier.image or earlier.image != _image(one):
+        return None
+    return Entrypoint(entrypoint=earlier.entrypoint, cmd=earlier.cmd)
 
 
 def _pull_secrets(pod: Pod, asked: Asked, gathered: Annotations) -> tuple[PullSecret, ...]:

@@ -16,7 +16,7 @@ from webhook.env import Entry, read_env
 from webhook.pod import Pod
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
-from webhook.secrets.command import launched
+from webhook.secrets.command import Launched, launched
 from webhook.secrets.delivery import choose_delivery
 from webhook.secrets.identity import choose_reader
 from webhook.secrets.look_ups import Entrypoints
@@ -66,8 +66,11 @@ def decide_secrets(
     for index, (one, delivery) in enumerate(served):
         copy = _copies(one, index, settings.volume_name) if delivery == "env" else _Copies()
         copies.append(copy)
-        plans.append(_container_plan(one, delivery, copy))
-        containers.append(_container(one, delivery, pod, asked, settings, gathered, entrypoints))
+        start = None
+        if delivery != "envfile":
+            start = launched(one, delivery, pod, asked, settings, gathered, entrypoints)
+        plans.append(_container_plan(one, delivery, copy, start, gathered))
+        containers.append(_container(one, delivery, start))
     has_token = identity is not None and identity.mode == "google" and reader.own is None
     plan = Plan(
         syntax=asked.syntax,
@@ -104,43 +107,44 @@ def volume_of(container: str) -> str:
     return secrets.VOLUME_PREFIX + hashlib.sha256(container.encode()).hexdigest()[:_HASH_DIGITS]
 
 
-def _container_plan(one: ContainerNeeds, delivery: Delivery, copies: _Copies) -> ContainerPlan:
+def _container_plan(
+    one: ContainerNeeds, delivery: Delivery, copies: _Copies, start: Launched | None, gathered: Annotations
+) -> ContainerPlan:
     texts = one.environment.known
+    finds_references = delivery == "socket" and bool(one.hidden)
+    escaped = one.escaped if finds_references else ()
+    for name in escaped:
+        if texts[name].unexpanded:
+            raise RefusedError(
+                "expansion",
+                f"{gathered.pod_place}: container {one.name!r}, variable {name}: an escaped reference and "
+                f"$({texts[name].unexpanded[0]}), which is known only when the container runs, cannot stand in one "
+                "value beside variables from Secrets: write two variables",
+            )
     return ContainerPlan(
         name=one.name,
         delivery=delivery,
         directory=f"{secrets.INJECTOR_PATH}/{volume_of(one.name)}",
         variables=tuple(
             Variable(name=name, text=texts[name].text)
-            for name in one.templates
+            # What is escaped is listed where the launcher looks for references: $${ has become ${ there.
+            for name in (*one.templates, *escaped)
             if delivery == "envfile" or not texts[name].overridable
         ),
         copied=copies.copied,
-        own_environment=delivery == "socket" and bool(one.hidden),
+        own_environment=finds_references,
+        started=start.started if start else None,
     )
 
 
-def _container(
-    one: ContainerNeeds,
-    delivery: Delivery,
-    pod: Pod,
-    asked: Asked,
-    settings: Settings,
-    gathered: Annotations,
-    entrypoints: Entrypoints,
-) -> ContainerSecrets:
-    if delivery == "envfile":
-        return ContainerSecrets(
-            name=one.name, delivery=delivery, volume=volume_of(one.name), variables=tuple(one.templates)
-        )
-    start = launched(one, delivery, pod, asked, settings, gathered, entrypoints)
+def _container(one: ContainerNeeds, delivery: Delivery, start: Launched | None) -> ContainerSecrets:
     return ContainerSecrets(
         name=one.name,
         delivery=delivery,
         volume=volume_of(one.name),
-        variables=(),
-        command=start.command,
-        args=start.args,
+        variables=() if start else tuple(one.templates),
+        command=start.command if start else None,
+        args=start.args if start else None,
     )
 
 
@@ -160,7 +164,10 @@ def _copies(one: ContainerNeeds, index: int, token_volume: str) -> _Copies:
         env=(*({"name": before + hidden.name, **hidden.source} for hidden in single), *empty),
         env_from=tuple({"prefix": before + hidden.name, **hidden.source} for hidden in whole),
         copied=tuple(
-            Copied(name=hidden.name, environ=before + hidden.name, whole=hidden.whole) for hidden in (*single, *whole)
+            dict.fromkeys(
+                Copied(name=hidden.name, environ=before + hidden.name, whole=hidden.whole)
+                for hidden in (*single, *whole)
+            )
         ),
     )
 

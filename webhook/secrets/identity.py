@@ -20,9 +20,10 @@ from secretenv.plan import Broker
 from secretenv.references import Item, Parameter, ParameterPath, Secret, Source
 from webhook.decision import OwnIdentity, WebIdentity
 from webhook.env import INJECTED_VARIABLES, Entry, read_env
+from webhook.pod import Container
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
-from webhook.secrets.needs import ContainerNeeds, Needs
+from webhook.secrets.needs import Needs
 from webhook.secrets.refused import RefusedError
 from webhook.settings import Settings
 
@@ -90,10 +91,10 @@ def _broker(settings: Settings, gathered: Annotations) -> Broker:
 
 def _own_identity(needs: Needs, settings: Settings) -> OwnIdentity | None:
     """The first container's that brings a role, a token file, and the mount on which it lies."""
-    for one in needs.containers:
-        author = _authors_variables(one, settings)
+    for container in needs.served:
+        author = _authors_variables(container, settings)
         token_file = author.get(environ.AWS_WEB_IDENTITY_TOKEN_FILE, {}).get("value")
-        mount = _mount_of(str(token_file or ""), one.container.get("volumeMounts") or ())
+        mount = _mount_of(str(token_file or ""), container.get("volumeMounts") or ())
         if environ.AWS_ROLE_ARN in author and mount:
             taken = tuple(dict(author[name]) for name in INJECTED_VARIABLES if name in author)
             return OwnIdentity(env=taken, mount={**mount, "readOnly": True})
@@ -112,8 +113,8 @@ def _holds(mount_path: str, path: str) -> bool:
 
 def _own_region(needs: Needs, settings: Settings) -> str | None:
     """The one that a container's author wrote down."""
-    for one in needs.containers:
-        author = _authors_variables(one, settings)
+    for container in needs.served:
+        author = _authors_variables(container, settings)
         for name in _REGIONS:
             value = author.get(name, {}).get("value")
             if value:
@@ -121,9 +122,9 @@ def _own_region(needs: Needs, settings: Settings) -> str | None:
     return None
 
 
-def _authors_variables(one: ContainerNeeds, settings: Settings) -> Mapping[str, Entry]:
+def _authors_variables(container: Container, settings: Settings) -> Mapping[str, Entry]:
     """Without those that a review of ours appended."""
-    return read_env(one.container, settings.volume_name).author
+    return read_env(container, settings.volume_name).author
 
 
 def _refuse_without_region(needs: Needs, region: str | None, gathered: Annotations) -> None:

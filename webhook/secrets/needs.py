@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from contract import annotations as keys
+from secretenv.plan import Started
 from secretenv.references import MalformedReferenceError, Syntax, Template, parse
 from webhook import values
 from webhook.decision import BAD_REQUEST, UNAVAILABLE
@@ -43,6 +44,10 @@ class ContainerNeeds:
     environment: Environment
     templates: Mapping[str, Template]
     """By variable, those that refer to something."""
+    escaped: tuple[str, ...]
+    """Variables that refer to nothing because their author escaped it."""
+    started: Started | None
+    """What an earlier review wrote for a container without a command."""
 
     @property
     def name(self) -> str:
@@ -61,6 +66,8 @@ class Needs:
 
     containers: tuple[ContainerNeeds, ...]
     files: Mapping[str, Template]
+    served: tuple[Container, ...]
+    """As their authors wrote them: those with references first, then all others that are not skipped."""
 
 
 def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps: ConfigMaps) -> Needs | None:
@@ -86,7 +93,10 @@ def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps
     _warn_of_leftovers(pod, asked, gathered)
     room = Room()
     try:
-        needs = [_container_needs(which, each, data, asked, gathered, room) for which, each in served]
+        needs = [
+            _container_needs(which, each, restored.started.get(each["name"]), data, asked, gathered, room)
+            for which, each in served
+        ]
     except TooMuchError as exc:
         raise RefusedError(
             "delivery",
@@ -95,7 +105,10 @@ def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps
         ) from exc
     files = {name: _file_template(name, text, asked, gathered) for name, text in asked.files.items()}
     found = tuple(one for one in needs if one.templates or one.hidden)
-    return Needs(containers=found, files=files) if found or files else None
+    if not (found or files):
+        return None
+    others = (one.container for one in needs if not (one.templates or one.hidden))
+    return Needs(containers=found, files=files, served=(*(one.container for one in found), *others))
 
 
 def _config_map_data(served: list[Container], gathered: Annotations, config_maps: ConfigMaps) -> ConfigMapData:
@@ -109,19 +122,29 @@ def _config_map_data(served: list[Container], gathered: Annotations, config_maps
 def _container_needs(
     which: ContainerList,
     container: Container,
+    started: Started | None,
     data: ConfigMapData | None,
     asked: Asked,
     gathered: Annotations,
     room: Room,
 ) -> ContainerNeeds:
-    environment = read_environment(container, data, refers=partial(_refers, syntax=asked.syntax), room=room)
+    environment = read_environment(
+        container, data, gathered.of_pod, refers=partial(_refers, syntax=asked.syntax), room=room
+    )
     place = f"{gathered.pod_place}: container {container['name']!r}, variable "
-    templates = {}
+    _refuse_replaced(environment, place)
+    for one in environment.expanded:
+        if one.is_replaced:
+            warn_of_expansion(str(container["name"]), f"variable {one.variable}", one.name, gathered)
+    templates: dict[str, Template] = {}
+    escaped: list[str] = []
     for name, known in environment.known.items():
         if ":" not in known.text:
             continue  # most texts
         template = _parsed(known.text, asked.syntax, f"{place}{name}")
-        if template is not None:
+        if template is not None and not template.references:
+            escaped.append(name)
+        elif template is not None:
             templates[name] = template
             if known.unexpanded:
                 raise RefusedError(
@@ -131,7 +154,38 @@ def _container_needs(
                 )
         else:
             _warn_if_alike(f"container {container['name']}: variable {name}", known.text, asked, gathered)
-    return ContainerNeeds(which=which, container=container, environment=environment, templates=templates)
+    return ContainerNeeds(
+        which=which,
+        container=container,
+        environment=environment,
+        templates=templates,
+        escaped=tuple(escaped),
+        started=started,
+    )
+
+
+def warn_of_expansion(container: str, what: str, name: str, gathered: Annotations) -> None:
+    """Where the kubelet puts a text that nobody here knows, and the launcher cannot look."""
+    gathered.warn(
+        f"container {container}: {what} contains $({name}): if it comes from a Secret as a reference, it stays one"
+    )
+
+
+def _refuse_replaced(environment: Environment, place: str) -> None:
+    """The kubelet takes the text of an entry that nobody resolves, as a later one has its name."""
+    for name in environment.doubtful:
+        raise RefusedError(
+            "expansion",
+            f"{place}{name}: it is a reference, and nobody resolves that where the later entry of this name, which is "
+            "optional, is absent: give the two entries different names",
+        )
+    for one in environment.expanded:
+        if one.is_reference and one.is_replaced:
+            raise RefusedError(
+                "expansion",
+                f"{place}{one.variable}: $({one.name}) means a reference that a later entry named {one.name} replaces, "
+                "so that nobody resolves it: give the two entries different names",
+            )
 
 
 def _warn_of_leftovers(pod: Pod, asked: Asked, gathered: Annotations) -> None:
@@ -161,16 +215,15 @@ def _refers(text: str, syntax: Syntax) -> bool:
 
 def _parsed(text: str, syntax: Syntax, place: str) -> Template | None:
     try:
-        template = parse(text, syntax)
+        return parse(text, syntax)
     except MalformedReferenceError as exc:
         raise RefusedError("bad_reference", f"{place}: the reference is malformed: {exc}", BAD_REQUEST) from exc
-    return template if template is not None and template.references else None
 
 
 def _file_template(name: str, text: str, asked: Asked, gathered: Annotations) -> Template:
     place = f"{gathered.pod_place}, annotation {keys.SECRET_FILE_PREFIX}{name}"
     template = _parsed(text, asked.syntax, place)
-    if template is None:
+    if template is None or not template.references:
         raise RefusedError(
             "bad_reference",
             f"{place}: it refers to nothing: expected a reference, for example sm://prod/db#user, or a text with "

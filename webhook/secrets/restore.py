@@ -6,13 +6,13 @@ the decision is made anew. What piggy's webhook made of a command is undone in t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from contract import secrets
 from secretenv import plan
-from webhook.pod import CONTAINER_LISTS, Container, Pod, containers, is_injected
-from webhook.secrets.variables import written
+from webhook.pod import CONTAINER_LISTS, Container, Pod, annotations, containers, is_injected
+from webhook.secrets.variables import annotation_meant, unexpanded, written
 
 LAUNCHER = f"{secrets.APPLICATION_PATH}/{secrets.LAUNCHER_FILE}"
 # What piggy's webhook leaves in a pod.
@@ -29,6 +29,8 @@ class Restored:
     pod: Pod
     lost: tuple[tuple[str, str], ...] = ()
     """Containers and variables whose text no plan has any more."""
+    started: Mapping[str, plan.Started] = field(default_factory=dict)
+    """By container, the command that an earlier review wrote and that is taken back."""
 
 
 def is_our_volume(name: object, token: str | None = None) -> bool:
@@ -43,9 +45,16 @@ def may_refer(pod: Pod) -> bool:
         for container in spec.get(which) or ():
             for entry in container.get("env") or ():
                 value = entry.get("value")
-                if isinstance(value, str) and ":" in value and any(marker in value for marker in secrets.MARKERS):
+                if value is None:
+                    value = annotations(pod).get(annotation_meant(entry) or "")
+                # Of $(NAME) a reference may come that stands nowhere as a whole.
+                if isinstance(value, str) and ("$(" in value or any(marker in value for marker in _marks(value))):
                     return True
     return has_our_volumes(pod)
+
+
+def _marks(value: str) -> tuple[str, ...]:
+    return secrets.MARKERS if ":" in value else ()
 
 
 def restore(pod: Pod, *, undo_piggy: bool) -> Restored:
@@ -57,15 +66,16 @@ def restore(pod: Pod, *, undo_piggy: bool) -> Restored:
     changed = has_our_volumes(pod)
     if not changed and not _is_started_by_another(pod, undo_piggy=undo_piggy):
         return Restored(pod)  # most pods
-    texts = _texts(pod) if changed else {}
+    earlier = _planned(pod) if changed else {}
     lost: list[tuple[str, str]] = []
     lists = {}
     for which in CONTAINER_LISTS:
         present = containers(pod, which)
-        restored = [_container(each, texts, lost, changed=changed, undo_piggy=undo_piggy) for each in present]
+        restored = [_container(each, earlier, lost, changed=changed, undo_piggy=undo_piggy) for each in present]
         if any(after is not before for after, before in zip(restored, present, strict=True)):
             lists[which] = restored
-    return Restored({**pod, "spec": {**spec, **lists}} if lists else pod, tuple(lost))
+    started = {name: one.started for name, one in earlier.items() if one.started}
+    return Restored({**pod, "spec": {**spec, **lists}} if lists else pod, tuple(lost), started)
 
 
 def has_our_volumes(pod: Pod) -> bool:
@@ -82,29 +92,28 @@ def _is_started_by_another(pod: Pod, *, undo_piggy: bool) -> bool:
     return False
 
 
-def _texts(pod: Pod) -> Mapping[tuple[str, str], str]:
-    """What the variables of the containers said, by container and variable."""
-    found: dict[tuple[str, str], str] = {}
+def _planned(pod: Pod) -> Mapping[str, plan.ContainerPlan]:
+    """What an earlier review decided, by container."""
+    found: dict[str, plan.ContainerPlan] = {}
     for container in containers(pod, "initContainers"):
         if is_injected(container):
             for entry in container.get("env") or ():
                 if entry.get("name") == secrets.PLAN:
-                    found |= _planned(entry.get("value"))
+                    found |= {one.name: one for one in _read_plan(entry.get("value"))}
     return found
 
 
-def _planned(text: object) -> dict[tuple[str, str], str]:
+def _read_plan(text: object) -> tuple[plan.ContainerPlan, ...]:
     try:
         # Written for the kubelet, which reads $$ as $.
-        earlier = plan.from_json(str(text).replace("$$", "$"))
+        return plan.from_json(str(text).replace("$$", "$")).containers
     except plan.PlanError:
-        return {}
-    return {(one.name, variable.name): variable.text for one in earlier.containers for variable in one.variables}
+        return ()
 
 
 def _container(
     container: Container,
-    texts: Mapping[tuple[str, str], str],
+    earlier: Mapping[str, plan.ContainerPlan],
     lost: list[tuple[str, str]],
     *,
     changed: bool,
@@ -112,14 +121,16 @@ def _container(
 ) -> Container:
     if is_injected(container):
         return container
-    restored: dict[str, Any] = _command(container, undo_piggy=undo_piggy)
+    one = earlier.get(container["name"])
+    restored: dict[str, Any] = _command(container, one.started if one else None, undo_piggy=undo_piggy)
     entries = (container.get("env") or []) if changed else []
     ours = [index for index, entry in enumerate(entries) if _is_our_file(entry)]
     if ours:
         env = list(entries)
+        texts = {variable.name: variable.text for variable in one.variables} if one else {}
         for index in ours:
             name = str(entries[index].get("name"))
-            text = texts.get((container["name"], name))
+            text = texts.get(name)
             if text is None:
                 lost.append((container["name"], name))
             else:
@@ -137,12 +148,24 @@ def _is_our_file(entry: Mapping[str, Any]) -> bool:
     return isinstance(reference, Mapping) and is_our_volume(reference.get("volumeName"))
 
 
-def _command(container: Container, *, undo_piggy: bool) -> dict[str, Any]:
+def _command(container: Container, started: plan.Started | None, *, undo_piggy: bool) -> dict[str, Any]:
     command = container.get("command") or []
     if command[:1] == [LAUNCHER] and _END_OF_FLAGS in command:
-        return {"command": command[command.index(_END_OF_FLAGS) + 1 :] or None}
+        behind = command[command.index(_END_OF_FLAGS) + 1 :]
+        return _without_images(behind, container.get("args") or [], started) if started else {"command": behind or None}
     if undo_piggy and command == PIGGY_COMMAND:
         args = container.get("args") or []
         start = args.index(_END_OF_FLAGS) + 1 if _END_OF_FLAGS in args else 0
         return {"command": args[start:] or None, "args": None}
     return {}
+
+
+def _without_images(behind: list[str], args: list[str], started: plan.Started) -> dict[str, Any]:
+    """Command and args without what the image says; what differs from it was edited, and is the author's."""
+    entrypoint, cmd = list(map(unexpanded, started.entrypoint)), list(map(unexpanded, started.cmd))
+    if not entrypoint:
+        rest = behind if started.has_args or behind != cmd else None
+        return {"command": None, "args": rest or args or None}
+    if behind != entrypoint:
+        return {"command": behind or None}
+    return {"command": None} if started.has_args or args != cmd else {"command": None, "args": None}

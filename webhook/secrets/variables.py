@@ -8,6 +8,7 @@ Source: makeEnvironmentVariables in Kubernetes' pkg/kubelet/kubelet_pods.go.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Literal
 
 from webhook.env import INJECTED_VARIABLES
@@ -24,6 +25,10 @@ _ROOM = 16 << 20
 _VARIABLE = 256
 _PIGGY = "piggy:"
 _EXPANSION = re.compile(r"\$\$|\$\(([^()]*)\)")
+# The same, where pairs of dollars stand for one before a parenthesis alone: all other `$$` are left to who reads it.
+_OUR_EXPANSION = re.compile(r"(?<!\$)((?:\$\$)++)(?=\$?\()|\$\(([^()]*)\)")
+_DOLLARS = re.compile(r"(?<!\$)\$++(?=\()")
+_ANNOTATION = re.compile(r"metadata\.annotations\['(.*)'\]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,38 @@ class Hidden:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expanded:
+    """A $(NAME) in a variable's value that only the container will have."""
+
+    variable: str
+    name: str
+    is_reference: bool
+    """Else it may be one: it comes from an object that nobody here knows."""
+    is_replaced: bool
+    """Whether a later entry replaces the variable that it means: nobody resolves that one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """A container's variables."""
 
     known: Mapping[str, Known]
     hidden: tuple[Hidden, ...]
+    expanded: tuple[Expanded, ...]
+    doubtful: tuple[str, ...]
+    """References that stay where a later entry of the same name turns out to be absent."""
+    set_by_env: frozenset[str]
+    """The names in env, which win over every whole object."""
+
+    def may_hide(self, name: str) -> bool:
+        """Whether the variable may come from an object that nobody here knows."""
+        known = self.known.get(name)
+        if known is not None and not known.overridable:
+            return False
+        return any(
+            name.startswith(hidden.name) and name not in self.set_by_env if hidden.whole else name == hidden.name
+            for hidden in self.hidden
+        )
 
 
 class TooMuchError(Exception):
@@ -86,19 +118,38 @@ def config_maps_named(container: Container) -> Iterator[str]:
 
 
 def read_environment(
-    container: Container, config_maps: ConfigMapData | None, *, refers: Callable[[str], bool], room: Room
+    container: Container,
+    config_maps: ConfigMapData | None,
+    annotations: Mapping[str, str],
+    *,
+    refers: Callable[[str], bool],
+    room: Room,
 ) -> Environment:
     """The container's variables. Without `config_maps` nobody looks at what comes from ConfigMaps and Secrets.
 
-    `refers` says which texts are references: $(NAME) of such a variable means its value, not its text. `room` is the
-    pod's. Raises `TooMuchError`.
+    `annotations` are the pod's. `refers` says which texts are references: $(NAME) of such a variable means its value,
+    not its text. `room` is the pod's. Raises `TooMuchError`.
     """
-    reading = _Reading(config_maps, refers, room)
+    reading = _Reading(config_maps, annotations, refers, room)
     for source in container.get("envFrom") or ():
         reading.take_all(source)
-    for index, entry in enumerate(container.get("env") or ()):
+    entries = container.get("env") or ()
+    for index, entry in enumerate(entries):
         reading.take(index, entry)
-    return Environment(known=reading.known, hidden=tuple(reading.hidden.values()))
+    return Environment(
+        known=reading.known,
+        hidden=tuple(reading.all_hidden()),
+        expanded=tuple(reading.expanded()),
+        doubtful=tuple(reading.doubtful),
+        set_by_env=frozenset(str(entry.get("name") or "") for entry in entries),
+    )
+
+
+def annotation_meant(entry: Mapping[str, Any]) -> str | None:
+    """The key of the pod's annotation whose text the variable has."""
+    reference = (entry.get("valueFrom") or {}).get("fieldRef")
+    found = _ANNOTATION.fullmatch(str(reference.get("fieldPath"))) if isinstance(reference, Mapping) else None
+    return found[1] if found else None
 
 
 def names_in(text: str) -> Iterator[str]:
@@ -106,16 +157,28 @@ def names_in(text: str) -> Iterator[str]:
     return (found[1] for found in _EXPANSION.finditer(text) if found[1] is not None)
 
 
+def unexpanded(text: str) -> str:
+    """Kubernetes expands $(NAME) in commands and variables, and reads $$ as $."""
+    return text.replace("$", "$$")
+
+
 def written(text: str) -> str:
     """A `value` that is read as this text again."""
-    return text.replace("$", "$$") if text.startswith(_PIGGY) else text.replace("$(", "$$(")
+    return unexpanded(text) if text.startswith(_PIGGY) else _DOLLARS.sub(lambda found: found[0] * 2, text)
 
 
 class _Reading:
     """The state while the entries are read in their order."""
 
-    def __init__(self, config_maps: ConfigMapData | None, refers: Callable[[str], bool], room: Room) -> None:
+    def __init__(
+        self,
+        config_maps: ConfigMapData | None,
+        annotations: Mapping[str, str],
+        refers: Callable[[str], bool],
+        room: Room,
+    ) -> None:
         self._config_maps = config_maps
+        self._annotations = annotations
         self._refers = refers
         self._room = room
         self._referring: dict[Known, bool] = {}
@@ -128,6 +191,30 @@ class _Reading:
         """ConfigMaps of envFrom that are known: prefix, source, name."""
         self._anything_later = False
         """Whether a whole object may hold any name."""
+        self.doubtful: list[str] = []
+        self._shadowed: dict[str, list[Hidden]] = {}
+        """Entries that stay where the later ones of their names, which are optional, turn out to be absent."""
+        self._set: set[str] = set()
+        """Names that env has set."""
+        self._expanded_names: list[tuple[str, str, Known | Hidden]] = []
+        """Of each $(NAME) that only the container will have: the variable, the name, and what it meant then."""
+
+    def all_hidden(self) -> Iterator[Hidden]:
+        """In an order in which the later one of two with one name holds."""
+        for shadowed in self._shadowed.values():
+            yield from shadowed
+        yield from self.hidden.values()
+
+    def expanded(self) -> Iterator[Expanded]:
+        """When all is read: what each $(NAME) meant."""
+        for variable, name, meant in self._expanded_names:
+            if isinstance(meant, Known):
+                yield Expanded(
+                    variable=variable, name=name, is_reference=True, is_replaced=self.known.get(name) is not meant
+                )
+                continue
+            stays = name not in self._set if meant.whole else self.hidden.get(name) is meant
+            yield Expanded(variable=variable, name=name, is_reference=False, is_replaced=not stays)
 
     def take_all(self, source: Mapping[str, Any]) -> None:
         """One source of envFrom."""
@@ -150,10 +237,20 @@ class _Reading:
         # A manifest may hold a number, which no API server takes.
         written = value if isinstance(value, str) else ""
         # A web identity's variable is no reference, and a review writes the author's region under its other name too.
-        may_refer = self._config_maps is not None and name not in INJECTED_VARIABLES
+        is_author_s = name not in INJECTED_VARIABLES
+        may_refer = self._config_maps is not None and is_author_s
         found = self._from_config_map(origin, index) if origin and may_refer else None
-        text = found if origin else self._expanded(written, index)
-        self.hidden.pop(name, None)
+        found = found or (self._from_annotation(entry, index) if origin and is_author_s else None)
+        text = found if origin else self._expanded(name, written, index)
+        self._set.add(name)
+        earlier = self.known.get(name)
+        if text is None and earlier is not None and _may_be_absent(origin) and self._is_reference(earlier):
+            self.doubtful.append(name)
+        shadowed = self.hidden.pop(name, None)
+        if not _may_be_absent(origin):
+            self._shadowed.pop(name, None)
+        elif shadowed is not None:
+            self._shadowed.setdefault(name, []).append(shadowed)
         self._later.discard(name)
         if text is not None:
             self.known[name] = text
@@ -194,6 +291,14 @@ class _Reading:
                 return Known(text, index)
         return None
 
+    def _from_annotation(self, entry: Mapping[str, Any], index: int) -> Known | None:
+        """A reference. Other texts are not known: whoever changes an annotation later changes the variable."""
+        text = self._annotations.get(annotation_meant(entry) or "", "")
+        if not (":" in text and self._refers(text)):
+            return None
+        self._room.take(len(text) + _VARIABLE)
+        return Known(text, index)
+
     def _is_absent(self, origin: Mapping[str, Any]) -> bool:
         """Whether it comes from a ConfigMap that was read and has no such key, and the container starts without."""
         reference = origin.get("configMapKeyRef")
@@ -201,7 +306,7 @@ class _Reading:
             (self._config_maps or {}).get(name) != "forbidden" and _is_optional(reference) for name in _name(reference)
         )
 
-    def _expanded(self, text: str, index: int) -> Known:
+    def _expanded(self, variable: str, text: str, index: int) -> Known:
         # What is ours has a `$$` of its own; piggy-env sees what Kubernetes makes of it.
         is_piggy = text.startswith(_PIGGY)
         if "$(" not in text:
@@ -209,19 +314,30 @@ class _Reading:
         unexpanded: list[str] = []
 
         def replaced(found: re.Match[str]) -> str:
-            name = found[1]
+            name = found[found.re.groups]
             if name is None:
-                # $$(NAME) is $(NAME); any other $$ is left to who reads the text.
-                return "$" if is_piggy or text[found.end() : found.end() + 1] == "(" else found[0]
+                return found[0][: len(found[0]) // 2]
             known = self.known.get(name)
             if known is not None and not (known.unexpanded or known.overridable or self._is_reference(known)):
                 self._room.take(len(known.text))
                 return known.text
             if known is not None or name in self._later or self._anything_later:
                 unexpanded.append(name)
+                self._expanded_names += ((variable, name, meant) for meant in self._meant(name, known))
             return found[0]
 
-        return Known(_EXPANSION.sub(replaced, text), index, tuple(unexpanded))
+        expansion = _EXPANSION if is_piggy else _OUR_EXPANSION
+        return Known(expansion.sub(replaced, text), index, tuple(unexpanded))
+
+    def _meant(self, name: str, known: Known | None) -> Iterator[Known | Hidden]:
+        """What holds or may hold a reference at this moment; others were told where they stand."""
+        if known is not None and self._is_reference(known):
+            yield known
+        elif name in self.hidden:
+            yield self.hidden[name]
+        elif (known is None or known.overridable) and name not in self._set and self._anything_later:
+            whole = (hidden for hidden in self.hidden.values() if hidden.whole and name.startswith(hidden.name))
+            yield from islice(whole, 1)
 
     def _is_reference(self, known: Known) -> bool:
         if known not in self._referring:
@@ -232,6 +348,10 @@ class _Reading:
 def _is_optional(reference: Any) -> bool:
     """Else the kubelet waits until it is there: what it holds then is not known now."""
     return isinstance(reference, Mapping) and reference.get("optional") is True
+
+
+def _may_be_absent(origin: Any) -> bool:
+    return isinstance(origin, Mapping) and any(_is_optional(reference) for reference in origin.values())
 
 
 def _name(reference: Any) -> Iterator[str]:

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 launcher=$(dirname "$here")
 work=$(cd "$launcher/../.." && pwd)/build/fuzz
 clang=${CLANG:-clang}
-pure=("$launcher"/{parse,arguments,exec_arguments,answer,environment,outcome,waits,text}.c)
+pure=("$launcher"/{parse,arguments,exec_arguments,answer,environment,expanded,outcome,waits,text}.c)
 
 usage() {
   echo "usage: fuzz.sh SECONDS | --planted" >&2

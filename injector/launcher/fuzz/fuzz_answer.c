@@ -89,6 +89,8 @@ void fuzz_exec_arguments(char *text) {
     promise(found.command > arguments && found.command < arguments + count && *found.command != NULL);
     promise(strcmp(found.command[-1], "--") == 0);
     if (found.supervision == SUPERVISE_SIGNAL) promise(found.signal > 0 && found.signal < 32);
+    const char *name = expanded_find(&found, ENTRIES, ENTRIES + 1);
+    promise(name == NULL || entries_find(ENTRIES, name) != NULL);
     if (found.source == SOURCE_BESIDE) return;
     promise(*found.path != '\0');
     if (path_beside(found.path, GENERATION_FILE, beside, sizeof beside))
