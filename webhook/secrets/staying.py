@@ -49,6 +49,12 @@ def _refuse_metrics(pod: Pod, asked: Asked, shape: Shape, gathered: Annotations)
             f"{place}: a native sidecar answers at port {port}, and there is none here: kubelets of 1.29 or newer have "
             f"them, where {keys.REFRESHER} is auto or native; else leave the annotation out",
         )
+    if pod["spec"].get("hostNetwork"):
+        raise RefusedError(
+            "metrics",
+            f"{place}: spec.hostNetwork is true, and port {port} would be the node's, for every pod on it: leave the "
+            "annotation out",
+        )
     for name, declared in _declared_ports(pod):
         if declared == port:
             raise RefusedError(
