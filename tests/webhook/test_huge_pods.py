@@ -92,6 +92,25 @@ def test_a_reference_that_many_texts_mean_is_read_once() -> None:
     assert time.process_time() - start < MOST_SECONDS
 
 
+@pytest.mark.parametrize("place", ["args", "value"])
+def test_names_that_any_of_many_secrets_may_hold(place: str) -> None:
+    """Thousands of Secrets, and tens of thousands of names that none of them has."""
+    secrets = [{"prefix": f"P{index}_", "secretRef": {"name": "many"}} for index in range(5_000)]
+    names = "".join(f"$(A{index})" for index in range(40_000))
+    where: dict[str, Any] = {"args": [names]} if place == "args" else {"env": [{"name": "B", "value": names}]}
+    pod = {
+        "metadata": {"annotations": {"admission.token-injector/secrets": "true"}},
+        "spec": {"containers": [container(envFrom=secrets, **where)]},
+    }
+    role = {"amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/orders"}
+    settings = parse_settings({"image": [IMAGE], "kubelet-version-floor": ["1.35"]}, {})[0]
+
+    start = time.process_time()
+    mutate(pod, NAMESPACE, role, settings, seed=UID)
+
+    assert time.process_time() - start < MOST_SECONDS
+
+
 def test_mounts_in_another_order_are_found() -> None:
     """Of a pod with many containers, which comes back with thousands more in the one that we injected."""
     settings = parse_settings({"image": [IMAGE], "region": ["eu-west-1"], "kubelet-version-floor": ["1.35"]}, {})[0]

@@ -16,13 +16,12 @@ from webhook.decision import BAD_REQUEST, UNAVAILABLE
 from webhook.pod import Container, ContainerList, Pod, application_containers, containers
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
+from webhook.secrets.environment import Environment, Hidden
 from webhook.secrets.look_ups import ConfigMaps, LookUpUnavailableError
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import PIGGY_CONTAINER, has_our_volumes, may_refer, restore
 from webhook.secrets.variables import (
     ConfigMapData,
-    Environment,
-    Hidden,
     Room,
     TooMuchError,
     config_maps_named,

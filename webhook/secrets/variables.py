@@ -1,4 +1,4 @@
-"""What will a container's environment hold, as far as it can be known before the pod runs?
+"""What will a container's environment hold, as far as it can be known before the pod runs? Read out of the pod.
 
 Pure. Kubernetes' order: envFrom first, then env, of two with one name the later holds; $(NAME) in a `value` means a
 variable that stands before it. What comes from a Secret is known to nobody here.
@@ -7,12 +7,12 @@ Source: makeEnvironmentVariables in Kubernetes' pkg/kubelet/kubelet_pods.go.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from dataclasses import replace
 from typing import Any, Literal
 
 from webhook.env import INJECTED_VARIABLES
 from webhook.pod import Container
+from webhook.secrets.environment import Environment, Expanded, Hidden, Known, Prefixes
 from webhook.secrets.look_ups import Missing
 
 ConfigMapData = Mapping[str, Mapping[str, str] | Missing]
@@ -29,67 +29,6 @@ _EXPANSION = re.compile(r"\$\$|\$\(([^()]*)\)")
 _OUR_EXPANSION = re.compile(r"(?<!\$)((?:\$\$)++)(?=\$?\()|\$\(([^()]*)\)")
 _DOLLARS = re.compile(r"(?<!\$)\$++(?=\()")
 _ANNOTATION = re.compile(r"metadata\.annotations\['(.*)'\]", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A variable whose text stands in the pod or in a ConfigMap."""
-
-    text: str = field(repr=False)
-    """As the process will see it, but for `unexpanded`; `$$` stays as it was written, unless piggy reads it."""
-    index: int | None
-    """Where it stands in env; None: it comes with envFrom."""
-    unexpanded: tuple[str, ...] = ()
-    """The names in it whose values only the container will have: of references, and of what nobody here knows."""
-    overridable: bool = False
-    """Whether a whole object that nobody here knows follows in envFrom, and may hold another text."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hidden:
-    """An entry of env or envFrom whose texts only the kubelet will know."""
-
-    name: str
-    """The variable's; of a whole Secret, the prefix of all of them."""
-    source: Mapping[str, Any]
-    """What stands in the pod beside the name or prefix."""
-    whole: bool
-    kind: Literal["Secret", "ConfigMap"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expanded:
-    """A $(NAME) in a variable's value that only the container will have."""
-
-    variable: str
-    name: str
-    is_reference: bool
-    """Else it may be one: it comes from an object that nobody here knows."""
-    is_replaced: bool
-    """Whether a later entry replaces the variable that it means: nobody resolves that one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
-    """A container's variables."""
-
-    known: Mapping[str, Known]
-    hidden: tuple[Hidden, ...]
-    expanded: tuple[Expanded, ...]
-    doubtful: tuple[str, ...]
-    """References that stay where a later entry of the same name turns out to be absent."""
-    set_by_env: frozenset[str]
-    """The names in env, which win over every whole object."""
-
-    def may_hide(self, name: str) -> bool:
-        """Whether the variable may come from an object that nobody here knows."""
-        known = self.known.get(name)
-        if known is not None and not known.overridable:
-            return False
-        return any(
-            name.startswith(hidden.name) and name not in self.set_by_env if hidden.whole else name == hidden.name
-            for hidden in self.hidden
-        )
 
 
 class TooMuchError(Exception):
@@ -136,9 +75,12 @@ def read_environment(
     entries = container.get("env") or ()
     for index, entry in enumerate(entries):
         reading.take(index, entry)
+    hidden = tuple(reading.all_hidden())
     return Environment(
         known=reading.known,
-        hidden=tuple(reading.all_hidden()),
+        hidden=hidden,
+        single=frozenset(one.name for one in hidden if not one.whole),
+        prefixes=reading.prefixes,
         expanded=tuple(reading.expanded()),
         doubtful=tuple(reading.doubtful),
         set_by_env=frozenset(str(entry.get("name") or "") for entry in entries),
@@ -185,19 +127,22 @@ class _Reading:
         """What `refers` said: the text may be long, and meant a thousand times."""
         self.known: dict[str, Known] = {}
         self.hidden: dict[str, Hidden] = {}
+        self.prefixes = Prefixes()
+        """Of the whole objects in it."""
+        self._anything_later = False
+        """Whether a whole object may hold any name."""
         self._later: set[str] = set()
         """Names with a value that is known only when the container runs."""
         self._taken: list[tuple[str, Mapping[str, Any], str]] = []
         """ConfigMaps of envFrom that are known: prefix, source, name."""
-        self._anything_later = False
-        """Whether a whole object may hold any name."""
         self.doubtful: list[str] = []
         self._shadowed: dict[str, list[Hidden]] = {}
         """Entries that stay where the later ones of their names, which are optional, turn out to be absent."""
         self._set: set[str] = set()
         """Names that env has set."""
-        self._expanded_names: list[tuple[str, str, Known | Hidden]] = []
-        """Of each $(NAME) that only the container will have: the variable, the name, and what it meant then."""
+        self._expanded_names: list[tuple[str, str, Known | Hidden | None]] = []
+        """Of each $(NAME) that only the container will have: the variable, the name, and what it meant then; None: what
+        a whole object may hold."""
 
     def all_hidden(self) -> Iterator[Hidden]:
         """In an order in which the later one of two with one name holds."""
@@ -213,7 +158,7 @@ class _Reading:
                     variable=variable, name=name, is_reference=True, is_replaced=self.known.get(name) is not meant
                 )
                 continue
-            stays = name not in self._set if meant.whole else self.hidden.get(name) is meant
+            stays = name not in self._set if meant is None else self.hidden.get(name) is meant
             yield Expanded(variable=variable, name=name, is_reference=False, is_replaced=not stays)
 
     def take_all(self, source: Mapping[str, Any]) -> None:
@@ -268,6 +213,7 @@ class _Reading:
         self._anything_later = True
         self._override(prefix)
         if self._config_maps is not None:
+            self.prefixes.add(prefix)
             rest = {key: value for key, value in source.items() if key != "prefix"}
             # No variable's name has a blank: the key is nobody else's.
             self.hidden[f"{prefix} {kind} {name}"] = Hidden(name=prefix, source=rest, whole=True, kind=kind)
@@ -329,15 +275,14 @@ class _Reading:
         expansion = _EXPANSION if is_piggy else _OUR_EXPANSION
         return Known(expansion.sub(replaced, text), index, tuple(unexpanded))
 
-    def _meant(self, name: str, known: Known | None) -> Iterator[Known | Hidden]:
-        """What holds or may hold a reference at this moment; others were told where they stand."""
+    def _meant(self, name: str, known: Known | None) -> Iterator[Known | Hidden | None]:
+        """What holds or may hold a reference now, None being a whole object; others were told where they stand."""
         if known is not None and self._is_reference(known):
             yield known
         elif name in self.hidden:
             yield self.hidden[name]
-        elif (known is None or known.overridable) and name not in self._set and self._anything_later:
-            whole = (hidden for hidden in self.hidden.values() if hidden.whole and name.startswith(hidden.name))
-            yield from islice(whole, 1)
+        elif (known is None or known.overridable) and name not in self._set and self.prefixes.begin(name):
+            yield None
 
     def _is_reference(self, known: Known) -> bool:
         if known not in self._referring:
