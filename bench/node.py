@@ -30,7 +30,7 @@ from demo.cluster.kubectl import (
     make_namespaces,
     until,
 )
-from demo.cluster.release import NAMESPACE, Images, Release, injector_env
+from demo.cluster.release import NAME, NAMESPACE, Images, Release, injector_env
 from demo.cluster.workload import RESTRICTED, ROLE_ARN, SLEEP, namespace, pod, service_account
 from kube.client import Client
 from kube.config import from_kubeconfig
@@ -44,6 +44,7 @@ ANON_BOUND = 0.1
 ANSWER_SECONDS = 0.15
 PODS = 20
 _ROLE = "arn:aws:iam::123456789012:role/orders"
+_SHARED_ROLE = "arn:aws:iam::123456789012:role/of-the-broker"
 _PREFIX = "admission.token-injector/"
 _SECRETS = {_PREFIX + "refresher": "native", _PREFIX + "secrets": "true"}
 # Annotations by shape. None: the label is off, and the pod stays as it is. "gated" is what a native sidecar costs on
@@ -56,7 +57,10 @@ _SHAPES: Mapping[str, Mapping[str, str] | None] = {
     "pair": {_PREFIX + "refresher": "sidecar"},
     "secrets envfile": _SECRETS | {_PREFIX + "secret-delivery": "envfile"},
     "secrets launcher": _SECRETS | {_PREFIX + "secret-delivery": "launcher"},
+    # As piggy's proxy: the pod has no role, and the broker reads with its own.
+    "secrets broker": _SECRETS | {_PREFIX + "secret-identity": "broker"},
 }
+_WITHOUT_ROLE = ("secrets broker",)
 _COMPARED = (
     ("native", "bare", START_BOUND),
     ("native", "gated", GATE_BOUND),
@@ -64,6 +68,7 @@ _COMPARED = (
     ("pair", "bare", None),
     ("secrets envfile", "bare", SECRETS_BOUND),
     ("secrets launcher", "bare", SECRETS_BOUND),
+    ("secrets broker", "bare", SECRETS_BOUND),
 )
 # Of one secret, read with the pod's own role.
 _SECRET = "shop/db"
@@ -210,7 +215,8 @@ def _pod(place: str, shape: str, image: str, command: Sequence[str]) -> dict[str
     references = _REFERENCES if annotations and _PREFIX + "secrets" in annotations else {}
     env = [{"name": name, "value": value} for name, value in references.items()]
     container = {"name": "app", "image": image, "command": list(command), "env": env}
-    made = pod(place, name, [container], annotations=annotations, terminationGracePeriodSeconds=1)
+    account = "granted" if shape in _WITHOUT_ROLE else "app"
+    made = pod(place, name, [container], account=account, annotations=annotations, terminationGracePeriodSeconds=1)
     if annotations is None:
         made["metadata"]["labels"] = {}
     return made
@@ -247,6 +253,19 @@ def _reader(place: str, image: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "reader", "namespace": place}, "spec": spec}
 
 
+def _broker(place: str) -> dict[str, Any]:
+    """The chart's values of one whose shared role reads for one account."""
+    issuer = cloud.trust_cluster()
+    cloud.cluster_role(_SHARED_ROLE, issuer=issuer, namespace=NAMESPACE, account=f"{NAME}-broker")
+    grant = {"name": "bench", "serviceAccounts": [f"{place}:granted"], "secrets": [f"sm://{_SECRET}"]}
+    return {
+        "enabled": True,
+        "settings": {"region": "eu-west-1"},
+        "sharedRole": {"arn": _SHARED_ROLE, "mode": "cluster", "grants": [grant]},
+        "extraEnv": [{"name": "AWS_ENDPOINT_URL", "value": cloud.AWS_URL}],
+    }
+
+
 @contextmanager
 def _place(images: Images) -> Iterator[str]:
     """A namespace with a service account, the release and the clouds; nothing of them afterwards."""
@@ -258,10 +277,10 @@ def _place(images: Images) -> Iterator[str]:
     cloud.aws(secrets={_SECRET: {"json": dict.fromkeys(("user", "password", "host"), "a value of this length")}})
     make_namespaces(namespace(NAMESPACE, enforce="restricted"), namespace(name))
     # A life of an hour at an hour's pace: nobody refreshes while it is measured.
-    release = Release(images=images, settings={"injector-env": injector_env()})
+    release = Release(images=images, settings={"injector-env": injector_env()}, values={"broker": _broker(name)})
     release.install()
     try:
-        apply(service_account(name, "app", {ROLE_ARN: _ROLE}))
+        apply(service_account(name, "app", {ROLE_ARN: _ROLE}), service_account(name, "granted", {}))
         yield name
     finally:
         release.uninstall()
