@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from docs.generate import metrics
+from injector.metrics import metrics as of_sidecar
+from injector.state import State
 from tests.docs.documents import Block, blocks, heredocs
 
 KUBERNETES = "1.36"
@@ -36,8 +38,10 @@ def test_kubernetes_objects_are_valid(text: str) -> None:
 
 
 def known_metrics() -> set[str]:
-    """As Prometheus names them."""
-    return {name + suffix for name, kind, _, _ in metrics() for suffix in SUFFIXES[kind]}
+    """As Prometheus names them: of the webhook and the broker, and of the sidecars."""
+    ours = re.findall(r"# TYPE (\S+) (\S+)", of_sidecar(State(), day=0.0, polls=True))
+    found = [*((name, kind) for name, kind, _, _ in metrics()), *ours]
+    return {name + suffix for name, kind in found for suffix in SUFFIXES[kind]}
 
 
 @pytest.mark.parametrize("block", RULES, ids=lambda block: block.document.name)

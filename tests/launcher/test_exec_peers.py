@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import threading
@@ -83,15 +84,16 @@ def test_queue_is_full(native_application: Application) -> None:
 
 
 def silent(connection: socket.socket) -> None:
-    """Never answers."""
-    connection.recv(1 << 16)
-    time.sleep(30)
+    """Never answers, until its client is gone."""
+    while connection.recv(1 << 16):
+        pass
 
 
 def deaf(connection: socket.socket) -> None:
-    """Not even reads."""
-    del connection
-    time.sleep(30)
+    """Not even reads, until its client is gone."""
+    gone = select.poll()
+    gone.register(connection, select.POLLRDHUP)
+    gone.poll(30_000)
 
 
 def slow(connection: socket.socket) -> None:

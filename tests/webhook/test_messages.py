@@ -81,6 +81,13 @@ WORDS: dict[str, tuple[str, ...]] = {
     "secrets-malformed": (POD, "'app'", "variable A", "character 14", "expected a key"),
     "secrets-malformed-filter": (POD, "'app'", "variable A", "character 19", "urlencode"),
     "secrets-metrics-init": (POD, "secret-metrics-port", "9464", "1.29", REFRESHER, "leave the annotation out"),
+    "secrets-metrics-host-network": (
+        POD,
+        "secret-metrics-port",
+        "spec.hostNetwork",
+        "port 9464",
+        "leave the annotation out",
+    ),
     "secrets-metrics-port-taken": (POD, "secret-metrics-port", "'app'", "port 9464", "choose another"),
     "secrets-no-image": (POD, "--image", "operator"),
     "secrets-no-region": (POD, "'app'", "DB_PASSWORD", "admission.token-injector/region", "ARN"),

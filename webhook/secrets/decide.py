@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contract import environ, secrets
+from contract import secrets
 from secretenv.plan import ContainerPlan, Copied, Delivery, FilePlan, Plan, Variable, to_json
 from webhook.decision import ContainerSecrets, SecretsInjection, Shape, WebIdentity
-from webhook.env import Entry, read_env
+from webhook.env import INJECTED_VARIABLES, Entry
 from webhook.pod import Pod
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
@@ -64,7 +64,7 @@ def decide_secrets(
     reader = choose_reader(needs, asked, identity, settings, gathered)
     plans, containers, copies = [], [], []
     for index, (one, delivery) in enumerate(served):
-        copy = _copies(one, index, settings.volume_name) if delivery == "env" else _Copies()
+        copy = _copies(one, index) if delivery == "env" else _Copies()
         copies.append(copy)
         start = None
         if delivery != "envfile":
@@ -148,7 +148,7 @@ def _container(one: ContainerNeeds, delivery: Delivery, start: Launched | None) 
     )
 
 
-def _copies(one: ContainerNeeds, index: int, token_volume: str) -> _Copies:
+def _copies(one: ContainerNeeds, index: int) -> _Copies:
     """What comes from Secrets, under names that no two containers share.
 
     What is set in env, or by a later ConfigMap, wins over a whole Secret's key: an empty variable stands for it here.
@@ -157,7 +157,7 @@ def _copies(one: ContainerNeeds, index: int, token_volume: str) -> _Copies:
     single = [hidden for hidden in one.hidden if not hidden.whole]
     whole = [hidden for hidden in one.hidden if hidden.whole]
     later = [name for name, known in one.environment.known.items() if known.index is None and not known.overridable]
-    winning = dict.fromkeys([*_names_set(one, token_volume), *later]) if whole else {}
+    winning = dict.fromkeys([*_names_set(one), *later]) if whole else {}
     names = {hidden.name for hidden in single}
     empty = [{"name": before + name, "value": ""} for name in winning if name not in names]
     return _Copies(
@@ -172,15 +172,10 @@ def _copies(one: ContainerNeeds, index: int, token_volume: str) -> _Copies:
     )
 
 
-def _names_set(one: ContainerNeeds, token_volume: str) -> Iterator[str]:
-    """By the author: an earlier review's are not there when the pod comes for the first time.
-
-    Whose the token's file is cannot always be told, and no Secret refers to one.
-    """
-    injected = frozenset(read_env(one.container, token_volume).injected)
-    entries = enumerate(one.container.get("env") or ())
-    names = (str(entry.get("name")) for index, entry in entries if index not in injected)
-    return (name for name in names if name != environ.AWS_WEB_IDENTITY_TOKEN_FILE)
+def _names_set(one: ContainerNeeds) -> Iterator[str]:
+    """Whose a web identity's variables are cannot always be told in a second review, and no Secret refers in one."""
+    names = (str(entry.get("name")) for entry in one.container.get("env") or ())
+    return (name for name in names if name not in INJECTED_VARIABLES)
 
 
 def _refuse_long(plan: Plan, gathered: Annotations) -> None:

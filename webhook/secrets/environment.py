@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from webhook.env import INJECTED_VARIABLES
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -84,6 +86,7 @@ class Environment:
     def may_hide(self, name: str) -> bool:
         """Whether the variable may come from an object that nobody here knows."""
         known = self.known.get(name)
-        if known is not None and not known.overridable:
+        # A web identity's variables are no references, and a second review finds them in env.
+        if name in INJECTED_VARIABLES or (known is not None and not known.overridable):
             return False
         return name in self.single or (name not in self.set_by_env and self.prefixes.begin(name))

@@ -277,6 +277,8 @@ class _Reading:
 
     def _meant(self, name: str, known: Known | None) -> Iterator[Known | Hidden | None]:
         """What holds or may hold a reference now, None being a whole object; others were told where they stand."""
+        if name in INJECTED_VARIABLES:
+            return
         if known is not None and self._is_reference(known):
             yield known
         elif name in self.hidden:
