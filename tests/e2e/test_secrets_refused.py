@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from contract.secrets import EXEC_USAGE
 from demo.cluster import cloud
 from demo.cluster.kubectl import apply, create_refused, get, kubectl, until
 from demo.cluster.release import Images, Release
@@ -89,6 +90,25 @@ def test_what_may_stay_stays_and_the_others_are_set(name: str, place: str) -> No
 
     nobody = "piggy:nobody" if "piggy" in name else "sm://shop/db#nobody"
     assert said["variables"] == vault.revealed({"FOO": nobody, "USER_NAME": vault.DATABASE["user"]})
+
+
+def test_a_reference_from_a_secret_that_the_kubelet_expanded_is_not_started(place: str, images: Images) -> None:
+    """Nobody sees the Secret at admission; the container ends and names the variable."""
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "expanded", "namespace": place}}
+    container = revealing(images.application, {}, "--user=$(FOO)")
+    container["env"] = [{"name": "FOO", "valueFrom": {"secretKeyRef": {"name": "expanded", "key": "user"}}}]
+    made = pod(place, "expanded", [container], annotations=ASKS)
+    apply(manifest | {"stringData": {"user": "sm://shop/db#user"}}, unlabelled(made))
+
+    def over() -> dict[str, Any] | None:
+        statuses = get("pod", "expanded", place)["status"].get("containerStatuses") or ()
+        found: dict[str, Any] | None = next((each["state"].get("terminated") for each in statuses), None)
+        return found
+
+    ended_so = until("the end of the launcher", over, seconds=PATIENCE)
+    assert ended_so["exitCode"] == EXEC_USAGE
+    assert "FOO: it came as a reference, and $(...) put its text where nobody resolves it" in ended_so["message"]
+    assert "sm:" not in ended_so["message"]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ FILE = "/var/run/secrets/token-injector/password"
 ASKS = {PREFIX + "secrets": "true", PREFIX + "secret-rotation-interval": "30"}
 ROTATIONS = {"none": "none", "file": "file", "signal": "signal:HUP", "restart": "restart"}
 OLD, NEW = f"old {vault.CANARY}", f"new {vault.CANARY}"
+METRICS_PORT = "9464"
 PATIENCE = 150
 
 
@@ -41,6 +42,7 @@ def place(secrets_release: Release, images: Images) -> Iterator[str]:
             text = f"sm://{secret(each)}"
             container = revealing(images.application, {"PASSWORD": text}, options=["--stay", f"--files={FILE}"])
             asks = ASKS | {PREFIX + "secret-rotation": rotation, PREFIX + "secret-file.password": text}
+            asks[PREFIX + "secret-metrics-port"] = METRICS_PORT
             apply(pod(name, each, [container], annotations=asks, restartPolicy="Always"))
         for each in ROTATIONS:
             told(name, each)
@@ -101,9 +103,20 @@ def test_a_restart_brings_a_process_with_the_new_value(place: str) -> None:
     assert line["files"] == {FILE: fingerprint(NEW)}
     assert restarts(place, "restart") == 1
     assert ended["exitCode"] == EXEC_ROTATED
+    assert ended["message"].strip() == "a secret has changed; the container starts again"
     before = kubectl("logs", "-n", place, "restart", "-c", "app", "--previous")
     assert fingerprint(OLD) in before
     assert fingerprint(f"sm://{secret('restart')}") not in before
+
+
+def test_a_scraper_is_told(place: str) -> None:
+    """At the port that the pod names: what was rotated, and that nothing is stale."""
+    _told(place, "file", "file")
+    page = kubectl("get", "--raw", f"/api/v1/namespaces/{place}/pods/file:{METRICS_PORT}/proxy/metrics")
+
+    assert "token_injector_secrets_stale 0\n" in page
+    assert 'token_injector_secrets_rotations_total{taker="file password"} 1\n' in page
+    assert secret("file") not in page
 
 
 def test_without_rotation_nothing_changes(place: str) -> None:
