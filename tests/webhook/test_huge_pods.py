@@ -92,6 +92,23 @@ def test_a_reference_that_many_texts_mean_is_read_once() -> None:
     assert time.process_time() - start < MOST_SECONDS
 
 
+def test_a_text_of_many_names_that_is_meant_often() -> None:
+    """Each of which only the container will have."""
+    hidden = {"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "x"}}}
+    often = [{"name": "A", "value": "$(X)" * 100_000}, {"name": "B", "value": "$(A)" * 100_000}]
+    pod = {
+        "metadata": {"annotations": {"admission.token-injector/secrets": "true"}},
+        "spec": {"containers": [container(env=[hidden, *often, {"name": "U", "value": "$(" * 200_000}])]},
+    }
+    role = {"amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/orders"}
+    settings = parse_settings({"image": [IMAGE], "kubelet-version-floor": ["1.35"]}, {})[0]
+
+    start = time.process_time()
+    mutate(pod, NAMESPACE, role, settings, seed=UID)
+
+    assert time.process_time() - start < MOST_SECONDS
+
+
 @pytest.mark.parametrize("place", ["args", "value"])
 def test_names_that_any_of_many_secrets_may_hold(place: str) -> None:
     """Thousands of Secrets, and tens of thousands of names that none of them has."""

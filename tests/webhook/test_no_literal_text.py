@@ -4,7 +4,6 @@ The mutated pod is run by a kubelet, an injected container and a launcher of a f
 """
 
 import json
-import re
 from typing import Any
 
 import jsonpatch
@@ -28,7 +27,7 @@ SECRET = {"A": "sm://secret#a", "B": "plain", "C": "${sm://secret#c}", "REF": "u
 CONFIG_MAP = {"A": "sm://prod/db#a", "REF": "plain", "P": "piggy:p", "D": "$$(A) $(A) ${sm://prod/d}"}
 ANNOTATED = "sm://prod/db#note"
 VALUE = "VALUE"
-NAMES = ("A", "B", "C", "E")
+NAMES = ("A", "B", "C", "E", "A(B")
 TEXTS = (
     "plain",
     "sm://x#k",
@@ -40,7 +39,10 @@ TEXTS = (
     "$$(A)",
     "$${sm://e} $$(B)",
     "$(E)",
+    "$(A(B)",
+    "$(x$(B)${sm://z}",
 )
+WORDS = ("$(A)", "-$(B)-", "$$(A)", "$(E)", "$(A(B)")
 WARNED = ("stays one", "stay as they are")
 FLOORS = ("1.28", "1.30", "1.36")
 
@@ -54,6 +56,8 @@ def containers(draw: st.DrawFn) -> dict[str, Any]:
     others = st.sampled_from(
         (
             {"valueFrom": {"configMapKeyRef": {"name": "settings", "key": "D"}}},
+            {"valueFrom": {"configMapKeyRef": {"name": "settings", "key": "D", "optional": True}}},
+            {"valueFrom": {"configMapKeyRef": {"name": "settings", "key": "NONE", "optional": True}}},
             {"valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['example.org/db']"}}},
         )
     )
@@ -64,7 +68,10 @@ def containers(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "name": "app",
         "image": "registry.example/orders:1",
-        "command": ["/app", *draw(st.lists(st.sampled_from(("$(A)", "-$(B)-", "$$(A)", "$(E)")), max_size=2))],
+        "command": [
+            "/app",
+            *draw(st.lists(st.sampled_from(("$(A)", "-$(B)-", "$$(A)", "$(E)", "$(A(B)")), max_size=2)),
+        ],
         "env": draw(st.lists(entry, min_size=1, max_size=5)),
         "envFrom": draw(st.lists(whole, max_size=2)),
     }
@@ -72,15 +79,21 @@ def containers(draw: st.DrawFn) -> dict[str, Any]:
 
 def expanded(text: str, known: dict[str, str]) -> str:
     """As Kubernetes does it: k8s.io/kubernetes/third_party/forked/golang/expansion."""
-    return re.sub(
-        r"\$\$|\$\(([^()]*)\)",
-        lambda found: "$" if found[1] is None else known.get(found[1], found[0]),
-        text,
-    )
+    made, at = "", 0
+    while at < len(text):
+        two, close = text[at : at + 2], text.find(")", at + 2)
+        if two == "$(" and close >= 0:
+            name = text[at + 2 : close]
+            made, at = made + known.get(name, f"$({name})"), close + 1
+        elif len(two) == len("$$") and two[0] == "$":
+            made, at = made + ("$" if two == "$$" else two), at + 2
+        else:
+            made, at = made + text[at], at + 1
+    return made
 
 
-def kubelets(container: dict[str, Any], values: dict[str, str]) -> dict[str, str]:
-    """The environment that the kubelet makes; `values` are those of env files."""
+def kubelets(container: dict[str, Any], values: dict[str, str], *, is_gone: bool) -> dict[str, str]:
+    """The environment that the kubelet makes; `values` are those of env files. Optional keys may be gone by now."""
     known: dict[str, str] = {}
     for source in container.get("envFrom") or ():
         data = SECRET if "secretRef" in source else CONFIG_MAP
@@ -91,8 +104,9 @@ def kubelets(container: dict[str, Any], values: dict[str, str]) -> dict[str, str
                 known[entry["name"]] = values[entry["name"]]
             case {"secretKeyRef": {"key": key}}:
                 known |= {entry["name"]: SECRET[key]} if key in SECRET else {}
-            case {"configMapKeyRef": {"key": key}}:
-                known[entry["name"]] = CONFIG_MAP[key]
+            case {"configMapKeyRef": {"key": key} as reference}:
+                if key in CONFIG_MAP and not (is_gone and reference.get("optional")):
+                    known[entry["name"]] = CONFIG_MAP[key]
             case {"fieldRef": _}:
                 known[entry["name"]] = ANNOTATED
             case _:
@@ -121,23 +135,23 @@ def answered(one: ContainerPlan, plan: Plan, own: dict[str, str], injected: dict
     return {name: text for name, text in found.items() if text is not None}
 
 
-def started(mutated: dict[str, Any]) -> tuple[list[str], dict[str, str]] | None:
+def started(mutated: dict[str, Any], *, is_gone: bool) -> tuple[list[str], dict[str, str]] | None:
     """The application's command and environment; None: the launcher refuses."""
     [container] = mutated["spec"]["containers"][:1]
     injected: dict[str, Any] = next(iter(mutated["spec"].get("initContainers") or ()), {})
     own_text = {entry["name"]: entry.get("value") or "" for entry in injected.get("env") or ()}
     if secrets.PLAN not in own_text:
-        known = kubelets(container, {})
+        known = kubelets(container, {}, is_gone=is_gone)
         return [expanded(word, known) for word in container["command"]], known
     plan = from_json(own_text[secrets.PLAN].replace("$$", "$"))
     one = next((each for each in plan.containers if each.name == "app"), None)
     values = {each.name: resolved(each.text, plan) or "" for each in (one.variables if one else ())}
-    known = kubelets(container, values)
+    known = kubelets(container, values, is_gone=is_gone)
     command = [expanded(word, known) for word in container["command"]]
     if one is None or one.delivery == "envfile":
         return command, known
     flags, command = command[: command.index("--")], command[command.index("--") + 1 :]
-    env = known | answered(one, plan, known, kubelets(injected, {}))
+    env = known | answered(one, plan, known, kubelets(injected, {}, is_gone=is_gone))
     for flag in flags:
         kind, _, name = flag.partition("=")
         text = known.get(name)
@@ -149,9 +163,14 @@ def started(mutated: dict[str, Any]) -> tuple[list[str], dict[str, str]] | None:
 
 
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(container=containers(), floor=st.sampled_from(FLOORS), delivery=st.sampled_from(("auto", "launcher")))
+@given(
+    container=containers(),
+    floor=st.sampled_from(FLOORS),
+    delivery=st.sampled_from(("auto", "launcher")),
+    is_gone=st.booleans(),
+)
 def test_no_application_starts_with_the_text_of_a_reference(
-    container: dict[str, Any], floor: str, delivery: str
+    *, container: dict[str, Any], floor: str, delivery: str, is_gone: bool
 ) -> None:
     """The pod is denied, the launcher refuses, its author is warned, or every reference has become its value."""
     pod = {
@@ -179,7 +198,7 @@ def test_no_application_starts_with_the_text_of_a_reference(
     )
     assume(not isinstance(mutation.decision, Deny))
     assume(not any(word in warning for warning in mutation.warnings for word in WARNED))
-    found = started(jsonpatch.apply_patch(pod, json.loads(json.dumps(mutation.patch))))
+    found = started(jsonpatch.apply_patch(pod, json.loads(json.dumps(mutation.patch))), is_gone=is_gone)
     assume(found is not None)
     assert found is not None
     command, env = found

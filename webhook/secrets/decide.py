@@ -5,7 +5,7 @@ frozen `SecretsInjection` out; nothing about secrets is decided after this.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from webhook.secrets.look_ups import Entrypoints
 from webhook.secrets.needs import ContainerNeeds, Needs
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.staying import refuse_without_sidecar
+from webhook.secrets.variables import may_be_absent
 from webhook.settings import Settings
 
 # Kubernetes' limit for a volume's name.
@@ -151,17 +152,29 @@ def _container(one: ContainerNeeds, delivery: Delivery, start: Launched | None) 
 def _copies(one: ContainerNeeds, index: int) -> _Copies:
     """What comes from Secrets, under names that no two containers share.
 
-    What is set in env, or by a later ConfigMap, wins over a whole Secret's key: an empty variable stands for it here.
+    What is set in env, or by a later ConfigMap, wins over a whole Secret's key: an empty variable stands for it here,
+    or the entry itself where it may turn out to set nothing.
     """
     before = f"{secrets.COPIED_PREFIX}{index}_"
     single = [hidden for hidden in one.hidden if not hidden.whole]
     whole = [hidden for hidden in one.hidden if hidden.whole]
-    later = [name for name, known in one.environment.known.items() if known.index is None and not known.overridable]
-    winning = dict.fromkeys([*_names_set(one), *later]) if whole else {}
+    entries: dict[str, list[dict[str, Any]]] = {}
+    if whole:
+        known = one.environment.known.items()
+        entries = {name: [_empty(before, name)] for name, text in known if text.index is None and not text.overridable}
+        for entry in one.container.get("env") or ():
+            name, origin = str(entry.get("name")), entry.get("valueFrom")
+            # Whose these are cannot always be told in a second review, and no Secret refers in one.
+            if name in INJECTED_VARIABLES:
+                continue
+            earlier = entries.get(name, []) if may_be_absent(origin) else []
+            now = {"name": before + name, "valueFrom": origin} if may_be_absent(origin) else _empty(before, name)
+            entries[name] = [*earlier, now]
     names = {hidden.name for hidden in single}
-    empty = [{"name": before + name, "value": ""} for name in winning if name not in names]
+    own = [{"name": before + hidden.name, **hidden.source} for hidden in single]
+    winning = [entry for name, each in entries.items() if name not in names for entry in each]
     return _Copies(
-        env=(*({"name": before + hidden.name, **hidden.source} for hidden in single), *empty),
+        env=(*own, *winning),
         env_from=tuple({"prefix": before + hidden.name, **hidden.source} for hidden in whole),
         copied=tuple(
             dict.fromkeys(
@@ -172,10 +185,8 @@ def _copies(one: ContainerNeeds, index: int) -> _Copies:
     )
 
 
-def _names_set(one: ContainerNeeds) -> Iterator[str]:
-    """Whose a web identity's variables are cannot always be told in a second review, and no Secret refers in one."""
-    names = (str(entry.get("name")) for entry in one.container.get("env") or ())
-    return (name for name in names if name not in INJECTED_VARIABLES)
+def _empty(before: str, name: str) -> dict[str, Any]:
+    return {"name": before + name, "value": ""}
 
 
 def _refuse_long(plan: Plan, gathered: Annotations) -> None:

@@ -81,12 +81,14 @@ class Environment:
     doubtful: tuple[str, ...]
     """References that stay where a later entry of the same name turns out to be absent."""
     set_by_env: frozenset[str]
-    """The names in env, which win over every whole object."""
+    """The names that env sets for sure, which win over every whole object."""
 
     def may_hide(self, name: str) -> bool:
         """Whether the variable may come from an object that nobody here knows."""
-        known = self.known.get(name)
         # A web identity's variables are no references, and a second review finds them in env.
-        if name in INJECTED_VARIABLES or (known is not None and not known.overridable):
+        if name in INJECTED_VARIABLES:
             return False
-        return name in self.single or (name not in self.set_by_env and self.prefixes.begin(name))
+        known = self.known.get(name)
+        if name in self.single or (known is not None and not known.overridable):
+            return name in self.single
+        return name not in self.set_by_env and self.prefixes.begin(name)

@@ -24,9 +24,11 @@ _ROOM = 16 << 20
 # What a variable costs beside its text.
 _VARIABLE = 256
 _PIGGY = "piggy:"
-_EXPANSION = re.compile(r"\$\$|\$\(([^()]*)\)")
+# As Expand in Kubernetes' third_party/forked/golang/expansion: a name ends at the first ), whatever is in it.
+_EXPANSION = re.compile(r"\$\$|\$\(([^)]*)\)")
 # The same, where pairs of dollars stand for one before a parenthesis alone: all other `$$` are left to who reads it.
-_OUR_EXPANSION = re.compile(r"(?<!\$)((?:\$\$)++)(?=\$?\()|\$\(([^()]*)\)")
+_OUR_EXPANSION = re.compile(r"(?<!\$)((?:\$\$)++)(?=\$?\()|\$\(([^)]*)\)")
+_PAIRS = re.compile(r"(?<!\$)(?:\$\$)++(?=\$?\()")
 _DOLLARS = re.compile(r"(?<!\$)\$++(?=\()")
 _ANNOTATION = re.compile(r"metadata\.annotations\['(.*)'\]", re.DOTALL)
 
@@ -83,7 +85,7 @@ def read_environment(
         prefixes=reading.prefixes,
         expanded=tuple(reading.expanded()),
         doubtful=tuple(reading.doubtful),
-        set_by_env=frozenset(str(entry.get("name") or "") for entry in entries),
+        set_by_env=frozenset(reading.set_by_env),
     )
 
 
@@ -96,7 +98,7 @@ def annotation_meant(entry: Mapping[str, Any]) -> str | None:
 
 def names_in(text: str) -> Iterator[str]:
     """The names that Kubernetes would look for in a command, an argument or a value."""
-    return (found[1] for found in _EXPANSION.finditer(text) if found[1] is not None)
+    return (found[1] for found in _EXPANSION.finditer(text, 0, _end_of_names(text)) if found[1] is not None)
 
 
 def unexpanded(text: str) -> str:
@@ -107,6 +109,15 @@ def unexpanded(text: str) -> str:
 def written(text: str) -> str:
     """A `value` that is read as this text again."""
     return unexpanded(text) if text.startswith(_PIGGY) else _DOLLARS.sub(lambda found: found[0] * 2, text)
+
+
+def _half(found: re.Match[str]) -> str:
+    return found[0][: len(found[0]) // 2]
+
+
+def _end_of_names(text: str) -> int:
+    """Behind it no name ends: who looked there from each of a thousand `$(` would look for minutes."""
+    return text.rfind(")") + 1
 
 
 class _Reading:
@@ -123,7 +134,7 @@ class _Reading:
         self._annotations = annotations
         self._refers = refers
         self._room = room
-        self._referring: dict[Known, bool] = {}
+        self._referring: dict[str, bool] = {}
         """What `refers` said: the text may be long, and meant a thousand times."""
         self.known: dict[str, Known] = {}
         self.hidden: dict[str, Hidden] = {}
@@ -135,11 +146,11 @@ class _Reading:
         """Names with a value that is known only when the container runs."""
         self._taken: list[tuple[str, Mapping[str, Any], str]] = []
         """ConfigMaps of envFrom that are known: prefix, source, name."""
-        self.doubtful: list[str] = []
+        self.doubtful: dict[str, None] = {}
         self._shadowed: dict[str, list[Hidden]] = {}
         """Entries that stay where the later ones of their names, which are optional, turn out to be absent."""
-        self._set: set[str] = set()
-        """Names that env has set."""
+        self.set_by_env: set[str] = set()
+        """Names that env sets, and not only perhaps."""
         self._expanded_names: list[tuple[str, str, Known | Hidden | None]] = []
         """Of each $(NAME) that only the container will have: the variable, the name, and what it meant then; None: what
         a whole object may hold."""
@@ -158,7 +169,7 @@ class _Reading:
                     variable=variable, name=name, is_reference=True, is_replaced=self.known.get(name) is not meant
                 )
                 continue
-            stays = name not in self._set if meant is None else self.hidden.get(name) is meant
+            stays = name not in self.set_by_env if meant is None else self.hidden.get(name) is meant
             yield Expanded(variable=variable, name=name, is_reference=False, is_replaced=not stays)
 
     def take_all(self, source: Mapping[str, Any]) -> None:
@@ -187,12 +198,13 @@ class _Reading:
         found = self._from_config_map(origin, index) if origin and may_refer else None
         found = found or (self._from_annotation(entry, index) if origin and is_author_s else None)
         text = found if origin else self._expanded(name, written, index)
-        self._set.add(name)
         earlier = self.known.get(name)
-        if text is None and earlier is not None and _may_be_absent(origin) and self._is_reference(earlier):
-            self.doubtful.append(name)
+        # Even where it is there now: a container starts again, and an optional object may be gone by then.
+        if earlier is not None and may_be_absent(origin) and self._is_reference(earlier):
+            self.doubtful[name] = None
         shadowed = self.hidden.pop(name, None)
-        if not _may_be_absent(origin):
+        if not may_be_absent(origin):
+            self.set_by_env.add(name)
             self._shadowed.pop(name, None)
         elif shadowed is not None:
             self._shadowed.setdefault(name, []).append(shadowed)
@@ -216,7 +228,9 @@ class _Reading:
             self.prefixes.add(prefix)
             rest = {key: value for key, value in source.items() if key != "prefix"}
             # No variable's name has a blank: the key is nobody else's.
-            self.hidden[f"{prefix} {kind} {name}"] = Hidden(name=prefix, source=rest, whole=True, kind=kind)
+            key = f"{prefix} {kind} {name}"
+            self.hidden.pop(key, None)  # named again, it wins over what came in between
+            self.hidden[key] = Hidden(name=prefix, source=rest, whole=True, kind=kind)
 
     def _override(self, prefix: str) -> None:
         """What was known is the later one's, where it has the name; the kubelet alone can say."""
@@ -262,7 +276,7 @@ class _Reading:
         def replaced(found: re.Match[str]) -> str:
             name = found[found.re.groups]
             if name is None:
-                return found[0][: len(found[0]) // 2]
+                return _half(found)
             known = self.known.get(name)
             if known is not None and not (known.unexpanded or known.overridable or self._is_reference(known)):
                 self._room.take(len(known.text))
@@ -272,8 +286,9 @@ class _Reading:
                 self._expanded_names += ((variable, name, meant) for meant in self._meant(name, known))
             return found[0]
 
-        expansion = _EXPANSION if is_piggy else _OUR_EXPANSION
-        return Known(expansion.sub(replaced, text), index, tuple(unexpanded))
+        expansion, end = _EXPANSION if is_piggy else _OUR_EXPANSION, _end_of_names(text)
+        rest = text[end:].replace("$$", "$") if is_piggy else _PAIRS.sub(_half, text[end:])
+        return Known(expansion.sub(replaced, text[:end]) + rest, index, tuple(dict.fromkeys(unexpanded)))
 
     def _meant(self, name: str, known: Known | None) -> Iterator[Known | Hidden | None]:
         """What holds or may hold a reference now, None being a whole object; others were told where they stand."""
@@ -283,13 +298,13 @@ class _Reading:
             yield known
         elif name in self.hidden:
             yield self.hidden[name]
-        elif (known is None or known.overridable) and name not in self._set and self.prefixes.begin(name):
+        elif (known is None or known.overridable) and name not in self.set_by_env and self.prefixes.begin(name):
             yield None
 
     def _is_reference(self, known: Known) -> bool:
-        if known not in self._referring:
-            self._referring[known] = self._refers(known.text)
-        return self._referring[known]
+        if known.text not in self._referring:
+            self._referring[known.text] = self._refers(known.text)
+        return self._referring[known.text]
 
 
 def _is_optional(reference: Any) -> bool:
@@ -297,7 +312,8 @@ def _is_optional(reference: Any) -> bool:
     return isinstance(reference, Mapping) and reference.get("optional") is True
 
 
-def _may_be_absent(origin: Any) -> bool:
+def may_be_absent(origin: Any) -> bool:
+    """Whether a `valueFrom` may turn out to set nothing."""
     return isinstance(origin, Mapping) and any(_is_optional(reference) for reference in origin.values())
 
 
