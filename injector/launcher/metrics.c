@@ -15,7 +15,7 @@
 
 #define QUEUE 16
 // Seconds that a client has in all, and that nobody is heard after the node had no process or descriptor left.
-#define SERVE_SECONDS 5
+#define SERVE_SECONDS 2
 #define REST_SECONDS 1
 // A request's head.
 #define HEAD_LIMIT 4096

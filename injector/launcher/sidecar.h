@@ -48,7 +48,7 @@ void job_end(struct job *job, struct outcome *outcome);
 uint64_t job_rest(struct job *job, uint64_t divisor, const struct outcome *outcome);
 
 // metrics.c: each client of the port is served by a process of its own.
-#define SERVED_LIMIT 4
+#define SERVED_LIMIT 8
 struct metrics {
     int listening;  // -1: nobody is to be told
     int served[SERVED_LIMIT];  // processes; 0 is a free place

@@ -50,6 +50,8 @@ class Policy:
     timeout: float
     """Seconds in which AWS has to answer."""
     regions: frozenset[str]
+    default_region: str | None
+    """Where nobody names one."""
     shared_role: SharedRole | None
 
 
@@ -167,7 +169,8 @@ class Answering:
         refused: dict[Source, Refusal] = {}
         for source in sources:
             # Both become part of a host's name: STS is asked in the pod's region, the store in the ARN's.
-            named = [region for region in (region_of(source), asked.region) if region is not None]
+            in_pod = asked.region or self._policy.default_region
+            named = [region for region in (region_of(source), in_pod) if region is not None]
             if unknown := [region for region in named if region not in self._policy.regions]:
                 message = (
                     f"{as_granted(source)}: the broker asks no region {unknown[0][:40]!r}: check its name, and the "

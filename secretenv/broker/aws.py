@@ -37,6 +37,8 @@ class AwsSessions:
         self._counts = counts
         self._clients = Clients(region=default_region, most=most_regions * _SERVICES)
         self._clients.register("response-received", self._count)
+        self.default_region = self._clients.region
+        """As botocore finds it, where none was given."""
         self.regions = frozenset(self._clients.known_regions())
         """Those that this botocore knows, in every partition."""
 

@@ -94,7 +94,12 @@ class _ServedSecrets:
             counts=self.metrics,
         )
         regions = settings.regions or aws.regions
-        policy = Policy(timeout=settings.request_timeout, regions=regions, shared_role=self._shared(settings))
+        policy = Policy(
+            timeout=settings.request_timeout,
+            regions=regions,
+            default_region=aws.default_region,
+            shared_role=self._shared(settings),
+        )
         proofs = Proofs(settings.key_urls, fetch=issuer_keys.fetch, clock=time.time)
         answering = Answering(reading, policy, proven=proofs.claims)
         callers = Callers(self._client)

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
+from weakref import WeakValueDictionary
 
 import botocore.session
 from botocore import UNSIGNED
@@ -95,6 +96,8 @@ class Clients:
         self._sleep = sleep
         self._session_lock = Lock()
         self._clients: OrderedDict[tuple[str, str | None, str], Any] = OrderedDict()
+        # Those too that were dropped while somebody asks by them: whoever comes meanwhile shares them.
+        self._alive: WeakValueDictionary[tuple[str, str | None, str], Any] = WeakValueDictionary()
         self._buckets_lock = Lock()
         self._buckets: dict[tuple[str, str | None], Bucket] = {}
         # At DEBUG it logs whole answers, and those hold secrets.
@@ -148,12 +151,14 @@ class Clients:
     def _client(self, service: str, region: str | None, signing: str, **how: Any) -> Any:
         with self._session_lock:
             key = (service, region, signing)
-            if key not in self._clients:
-                self._clients[key] = self._session.create_client(service, region_name=region, **how)
+            client = self._alive.get(key)
+            if client is None:
+                client = self._alive[key] = self._session.create_client(service, region_name=region, **how)
+            self._clients[key] = client
             self._clients.move_to_end(key)
             if len(self._clients) > self._most:
-                self._clients.popitem(last=False)  # whoever asks by it now keeps it until he is done
-            return self._clients[key]
+                self._clients.popitem(last=False)
+            return client
 
     def _before_attempt(self, *, request: Any, operation_name: str, region_name: str | None, **_: Any) -> None:
         caller = _CALLER.get()

@@ -92,7 +92,9 @@ class Broker:
                 grants=lambda: self.grants,
                 enforces_accounts=self.enforces_accounts,
             )
-        policy = Policy(timeout=self.timeout, regions=aws.regions, shared_role=shared)
+        policy = Policy(
+            timeout=self.timeout, regions=aws.regions, default_region=aws.default_region, shared_role=shared
+        )
         proofs = Proofs({"https://accounts.google.com": self.world.keys.url}, fetch=issuer_keys.fetch, clock=time.time)
         answering = Answering(reading, policy, proven=proofs.claims)
         callers = Callers(Client(Connection(server=self.world.api.url)))

@@ -99,7 +99,7 @@ def test_a_sidecar_has_what_is_injected() -> None:
     assert sidecar["env"] == [
         {"name": "GCE_METADATA_HOST", "value": "10.244.0.1:8080"},
         {"name": "EMPTY", "value": ""},
-        {"name": "GREETING", "value": 'say "$$(hello)"'},
+        {"name": "GREETING", "value": 'say "$(hello)"'},
     ]
     assert "--audience=registries" in sidecar["command"]
 
@@ -152,6 +152,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "two grants in one namespace": (
         {"registries": {"podPullSecrets": [{"namespace": "shop", "names": ["a"]}, {"namespace": "shop"}]}},
         'registries.podPullSecrets[1].namespace: "shop" is already in podPullSecrets[0]',
+    ),
+    "every Secret beside the cert job's": (
+        {"registries": {"podPullSecrets": [{"namespace": "default"}]}},
+        "registries.podPullSecrets[0]: without names the webhook could read the cert job's keys",
     ),
 }
 

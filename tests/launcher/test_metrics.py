@@ -16,9 +16,9 @@ pytestmark = pytest.mark.slow
 
 TEXT = "# TYPE token_injector_secrets_stale gauge\ntoken_injector_secrets_stale 0\n"
 GET = b"GET /metrics HTTP/1.1\r\nHost: pod\r\nAccept: text/plain\r\n\r\n"
-SERVED_AT_ONCE = 4
+SERVED_AT_ONCE = 8
 # Seconds for which a client is served.
-PATIENCE = 5
+PATIENCE = 2
 
 
 def free_port() -> int:
@@ -124,7 +124,7 @@ def test_wrong_requests(sidecar: Sidecar, case: str) -> None:
 
 
 def test_slow_clients(native_sidecar: Sidecar) -> None:
-    """Four at a time, for seconds; then they are cut off and whoever waited is served. The jobs notice nothing."""
+    """Eight at a time, for two seconds; then they are cut off and whoever waited is served. The jobs notice nothing."""
     port = free_port()
     run = start(native_sidecar, port)
     begin = time.monotonic()

@@ -132,9 +132,8 @@ def _container_needs(
     )
     place = f"{gathered.pod_place}: container {container['name']!r}, variable "
     _refuse_replaced(environment, place)
-    for one in environment.expanded:
-        if one.is_replaced:
-            warn_of_expansion(str(container["name"]), f"variable {one.variable}", one.name, gathered)
+    for one in dict.fromkeys(each for each in environment.expanded if each.is_replaced):
+        warn_of_expansion(str(container["name"]), f"variable {one.variable}", one.name, gathered)
     templates: dict[str, Template] = {}
     escaped: list[str] = []
     for name, known in environment.known.items():

@@ -149,6 +149,8 @@ class _Reading:
         self.doubtful: dict[str, None] = {}
         self._shadowed: dict[str, list[Hidden]] = {}
         """Entries that stay where the later ones of their names, which are optional, turn out to be absent."""
+        self._named: set[str] = set()
+        """Names of env's entries."""
         self.set_by_env: set[str] = set()
         """Names that env sets, and not only perhaps."""
         self._expanded_names: list[tuple[str, str, Known | Hidden | None]] = []
@@ -169,7 +171,7 @@ class _Reading:
                     variable=variable, name=name, is_reference=True, is_replaced=self.known.get(name) is not meant
                 )
                 continue
-            stays = name not in self.set_by_env if meant is None else self.hidden.get(name) is meant
+            stays = name not in self._named if meant is None else self.hidden.get(name) is meant
             yield Expanded(variable=variable, name=name, is_reference=False, is_replaced=not stays)
 
     def take_all(self, source: Mapping[str, Any]) -> None:
@@ -198,6 +200,7 @@ class _Reading:
         found = self._from_config_map(origin, index) if origin and may_refer else None
         found = found or (self._from_annotation(entry, index) if origin and is_author_s else None)
         text = found if origin else self._expanded(name, written, index)
+        self._named.add(name)
         earlier = self.known.get(name)
         # Even where it is there now: a container starts again, and an optional object may be gone by then.
         if earlier is not None and may_be_absent(origin) and self._is_reference(earlier):

@@ -73,6 +73,9 @@
 {{- if hasKey $granted $grant.namespace -}}
 {{- fail (printf "registries.podPullSecrets[%d].namespace: %q is already in podPullSecrets[%d]: name all its Secrets there" $index $grant.namespace (get $granted $grant.namespace)) -}}
 {{- end -}}
+{{- if and (eq $grant.namespace $.Release.Namespace) (not $grant.names) -}}
+{{- fail (printf "registries.podPullSecrets[%d]: without names the webhook could read the cert job's keys, which are in namespace %s too: name its pull secrets" $index $grant.namespace) -}}
+{{- end -}}
 {{- $_ := set $granted $grant.namespace $index -}}
 {{- end -}}
 {{- end -}}

@@ -364,7 +364,7 @@ namespace alone. Awaited, it holds up the pod's start until the token is there.
 {{- end -}}
 {{- range $name, $value := $given }}
 - name: {{ $name }}
-  value: {{ replace "$(" "$$(" $value | quote }}
+  value: {{ $value | quote }}
 {{- end -}}
 {{- end -}}
 
