@@ -7,6 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 SECONDS_TO_FUZZ ?= 60
+WORKERS ?= auto
 IMAGES ?= ghcr.io/token-injector
 TAG ?= dev
 
@@ -25,13 +26,13 @@ demo: venv launcher ## Run the main job on this machine: review, patched pod, to
 
 .PHONY: test
 test: venv launcher ## Run every test; those that look at the clock one by one, after the others
-	$(PYTEST) -n auto -m "not alone and not cluster and not images"
+	$(PYTEST) -n $(WORKERS) -m "not alone and not cluster and not images"
 	$(PYTEST) -m alone
 	@echo "left out: tests/images (make images-check, needs a builder of images) and tests/e2e (make e2e, needs a cluster)"
 
 .PHONY: unit
 unit: venv ## Run the quick tests only
-	$(PYTEST) -n auto -m "not slow and not cluster and not images"
+	$(PYTEST) -n $(WORKERS) -m "not slow and not cluster and not images"
 
 .PHONY: check
 check: lint test ## Run what CI runs: linters, types, import rule, tests
