@@ -416,3 +416,22 @@ def test_no_value_of_the_pod_is_told(accounts: Accounts, settings: Settings) -> 
     assert secret not in json.dumps(answer.body["response"]["warnings"])
     assert secret not in json.dumps(denial.body)
     assert secret not in repr(answer) + repr(denial)
+
+
+def test_a_text_of_piggys_that_this_replica_knows_no_source_for_is_told(accounts: Accounts) -> None:
+    """A pod is sent for the webhook's variables alone: a replica that does not have them lets it be, and says so."""
+    env = [{"name": "A", "value": "piggy:A"}, {"name": "B", "value": "b"}, {"name": "C", "valueFrom": {}}]
+    unasking = {**pod(), "metadata": {"name": "orders"}}
+    unasking["spec"]["containers"][0]["env"] = env
+    body = admission_review(unasking)
+
+    old, _ = parse_settings({"image": [IMAGE]}, {})
+    new, _ = parse_settings({"image": [IMAGE]}, {"AWS_SECRET_NAME": "prod/orders"})
+
+    without, with_source = (review(body, accounts=accounts, settings=each) for each in (old, new))
+
+    assert (without.outcome, without.reason, accounts.asked[1:]) == ("unchanged", "no_label", [])
+    (warning,) = without.body["response"]["warnings"]
+    assert warning.startswith("container app: variable A begins with piggy: and stays so: no annotation piggysec.com/*")
+    assert with_source.reason != "no_label"
+    assert not [each for each in with_source.body["response"].get("warnings", []) if "stays so" in each]
