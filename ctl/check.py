@@ -24,8 +24,8 @@ writes the permissions that the role needs.
 
 exit codes: 0 no findings, 1 findings (with --strict also warnings), 2 a file or a flag can't be used
 """
-EPILOG = """\
-The settings are the webhook's own flags and variables: give them as it has them. A flag wins over its variable.
+EPILOG = f"""\
+{gather.SETTINGS_NOTE}
 
 examples:
   kubectl token-injector check -f deployment.yaml --service-accounts service-accounts.yaml
@@ -66,6 +66,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
     else:
         streams.stdout.write("".join(f"{line}\n" for one, those in checked for line in _lines(one, those)))
         print(_summary(len(checked), counted), file=streams.stderr)
+    gather.tell_of_settings(renderings, streams)
     failed = counted["error"] or (arguments.strict and counted["warning"])
     return exit_codes.DENIED if failed else exit_codes.OK
 
