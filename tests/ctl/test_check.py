@@ -40,7 +40,8 @@ def test_a_good_pod() -> None:
 
     assert finished.code == 0
     assert finished.out == "Deployment/shop/web: ok: app: 1 reference by envfile\n"
-    assert finished.err == "1 object with pods: 0 errors, 0 warnings, 0 notes\n"
+    assert finished.err == "1 object with pods: 0 errors, 0 warnings, 0 notes; for kubelets of 1.35 or newer\n"
+    assert check(manifest("Deployment", pod([]))).err.endswith("for kubelets of 1.33 or newer\n")
 
 
 @pytest.mark.parametrize(
