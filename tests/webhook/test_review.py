@@ -435,3 +435,31 @@ def test_a_text_of_piggys_that_this_replica_knows_no_source_for_is_told(accounts
     assert warning.startswith("container app: variable A begins with piggy: and stays so: no annotation piggysec.com/*")
     assert with_source.reason != "no_label"
     assert not [each for each in with_source.body["response"].get("warnings", []) if "stays so" in each]
+
+
+@pytest.mark.parametrize(
+    ("key", "variable", "value"),
+    [
+        ("aws-region", "AWS_REGION", "Mars"),
+        ("piggy-env-resource-memory-limit", "PIGGY_ENV_RESOURCE_MEMORY_LIMIT", "1E"),
+    ],
+)
+def test_a_malformed_value_of_piggys_says_where_it_stands(
+    accounts: Accounts, key: str, variable: str, value: str
+) -> None:
+    """On the pod, or in the webhook's environment, which is somebody else's to mend."""
+    asking = pod()
+    asking["metadata"]["annotations"] = {"piggysec.com/aws-secret-name": "prod/orders"}
+    asking["spec"]["containers"][0] |= {"command": ["/orders"], "env": [{"name": "A", "value": "piggy:A"}]}
+    written = copy.deepcopy(asking)
+    written["metadata"]["annotations"][f"piggysec.com/{key}"] = value
+    plain, _ = parse_settings({"image": [IMAGE], "region": ["eu-west-1"]}, {})
+    by_variable, _ = parse_settings({"image": [IMAGE], "region": ["eu-west-1"]}, {variable: value})
+
+    of_pod, of_webhook = (
+        review(admission_review(each), accounts=accounts, settings=settings).body["response"]["status"]["message"]
+        for each, settings in ((written, plain), (asking, by_variable))
+    )
+
+    assert f": annotation piggysec.com/{key}: '{value}' is not valid: expected" in of_pod
+    assert f": the webhook's variable {variable}: '{value}' is not valid: expected" in of_webhook

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from contract.annotations import PIGGY_PREFIX
 from secretenv.piggy import PiggyConfig, PiggyError, read
+from secretenv.piggy_table import BY_KEY
 from webhook.decision import BAD_REQUEST
 from webhook.pod import Pod, application_containers
 from webhook.precedence import Annotations
@@ -21,6 +22,11 @@ _SOURCES = frozenset({"AWS_SECRET_NAME", "AWS_SSM_PARAMETER_PATH", "PIGGY_ADDRES
 def is_annotated(annotations: Mapping[str, str]) -> bool:
     """Whether the pod's author wrote any word of piggy's."""
     return any(key.startswith(PIGGY_PREFIX) for key in annotations)
+
+
+def place_of(key: str, annotations: Mapping[str, str]) -> str:
+    """Where the value of this key of piggy's was written that holds."""
+    return f"annotation {key}" if key in annotations else f"the webhook's variable {BY_KEY[key].environ}"
 
 
 def may_configure(annotations: Mapping[str, str], environ: Mapping[str, str]) -> bool:
