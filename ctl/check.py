@@ -14,6 +14,7 @@ from ctl.render import Rendering, render
 from ctl.secret_texts import secrets_in
 from ctl.streams import Streams
 from webhook.decision import Injection, Skip
+from webhook.settings import Settings
 
 DESCRIPTION = """\
 Says whether the webhook would let pods in, and whether they would start with their secrets: every reference parses,
@@ -24,8 +25,8 @@ writes the permissions that the role needs.
 
 exit codes: 0 no findings, 1 findings (with --strict also warnings), 2 a file or a flag can't be used
 """
-EPILOG = """\
-The settings are the webhook's own flags and variables: give them as it has them. A flag wins over its variable.
+EPILOG = f"""\
+{gather.SETTINGS_NOTE}
 
 examples:
   kubectl token-injector check -f deployment.yaml --service-accounts service-accounts.yaml
@@ -65,7 +66,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
         streams.stdout.write(_json(checked, counted))
     else:
         streams.stdout.write("".join(f"{line}\n" for one, those in checked for line in _lines(one, those)))
-        print(_summary(len(checked), counted), file=streams.stderr)
+        print(_summary(len(checked), counted, found.settings), file=streams.stderr)
+    gather.tell_of_settings(renderings, streams)
     failed = counted["error"] or (arguments.strict and counted["warning"])
     return exit_codes.DENIED if failed else exit_codes.OK
 
@@ -95,9 +97,11 @@ def _count(number: int) -> str:
     return f"{number} reference{'' if number == 1 else 's'}"
 
 
-def _summary(pods: int, counted: Mapping[str, int]) -> str:
+def _summary(pods: int, counted: Mapping[str, int], settings: Settings) -> str:
     told = ", ".join(f"{number} {severity}{'' if number == 1 else 's'}" for severity, number in counted.items())
-    return f"{pods} object{'' if pods == 1 else 's'} with pods: {told}"
+    floor = settings.kubelet_version_floor
+    kubelets = f"; for kubelets of {floor[0]}.{floor[1]} or newer" if floor else ""
+    return f"{pods} object{'' if pods == 1 else 's'} with pods: {told}{kubelets}"
 
 
 def _json(checked: Sequence[tuple[Rendering, Sequence[Finding]]], counted: Mapping[str, int]) -> str:

@@ -14,6 +14,7 @@ from ctl.from_piggy import Conversion, convert
 from ctl.manifest import Document, write_document
 from ctl.output import contents_as_json, contents_as_yaml, objects_as_diff, to_json
 from ctl.piggy_env import environ_in_values, piggy_environ
+from ctl.piggy_shapes import wrong_shapes
 from ctl.piggy_values import ConvertedValues, convert_values
 from ctl.piggy_words import Difference
 from ctl.streams import STDIN, Streams
@@ -132,7 +133,10 @@ def _values(name: str | None, streams: Streams) -> Mapping[str, Any] | None:
     contents = [document.content for document in documents if document.content is not None]
     if len(contents) > 1 or any("kind" in content for content in contents):
         raise UsageError(f"--chart-values: {name}: expected the values of piggy's chart, one document")
-    return contents[0] if contents else {}
+    values = contents[0] if contents else {}
+    if wrong := list(wrong_shapes(values)):
+        raise UsageError(f"--chart-values: {name}: {'; '.join(wrong)}")
+    return values
 
 
 def _write_values(found: ConvertedValues, form: str, streams: Streams) -> int:

@@ -6,7 +6,10 @@ Reads two files and a clock, and asks nobody. Neither the token nor its signatur
 import argparse
 
 from contract import exit_codes
+from contract.annotations import ENABLED_LABEL
 from contract.environ import AWS_ROLE_SESSION_NAME, AWS_WEB_IDENTITY_TOKEN_FILE
+from contract.pod import CLUSTER_AUDIENCE, PYTHON_REFRESHER, TOKEN_FILE, UPDATE_CONTAINER, VOLUME_PATH
+from contract.secrets import SECRETS_CONTAINER
 from ctl.diagnosis import diagnose, read_role_trust
 from ctl.errors import UsageError
 from ctl.report import as_json, as_text
@@ -14,16 +17,30 @@ from ctl.streams import STDIN, Streams
 from ctl.token import MalformedTokenError
 from policy.trust import PolicyError
 
+_TOKEN = f"{VOLUME_PATH}/{TOKEN_FILE}"
+# The injected image has an interpreter, and no other program that prints a file.
+_PYTHON = " ".join(PYTHON_REFRESHER[:-1])
+_PRINT = f'print(open("{_TOKEN}").read(), end="")'
+
 DESCRIPTION = """\
 Says whether AWS would let a web identity token assume a role: allowed, or which condition of the trust policy fails,
 what it wants and what the token has, and the corrected policy. The token's signature is not checked.
 
 exit codes: 0 allowed, 1 refused, or it depends on more than the token, 2 a file or a flag can't be used
 """
-EPILOG = """\
+EPILOG = f"""\
 get the two files:
-  kubectl exec POD -- cat /var/run/secrets/aws/token/token > token
+  kubectl exec POD --container APP -- cat {_TOKEN} > token
   aws iam get-role --role-name ROLE > role.json
+
+A pod without our label has the token in the injected container alone, where there is no cat. It is {UPDATE_CONTAINER},
+or {SECRETS_CONTAINER} in mode cluster:
+  kubectl exec POD --container {UPDATE_CONTAINER} -- {_PYTHON} -c '{_PRINT}' > token
+
+A pod that does not come up can hardly be asked. In mode cluster the API server makes the same token:
+  kubectl create token ACCOUNT --audience {CLUSTER_AUDIENCE} > token
+In mode google any pod of this service account has it that carries the label {ENABLED_LABEL} and has
+no references: cat reads it there.
 
 example:
   kubectl token-injector doctor --token token --role-trust-policy role.json

@@ -20,8 +20,8 @@ webhook's own decision; with --live the cluster's service accounts, ConfigMaps a
 
 exit codes: 0 explained, 1 a pod would be denied, 2 a file or a flag can't be used
 """
-EPILOG = """\
-The settings are the webhook's own flags and variables: give them as it has them. A flag wins over its variable.
+EPILOG = f"""\
+{gather.SETTINGS_NOTE}
 
 examples:
   kubectl token-injector explain -f deployment.yaml --service-accounts service-accounts.yaml
@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
     for one in renderings:
         for warning in one.warnings:
             print(f"{one.subject.display_name}: warning: {warning}", file=streams.stderr)
+    gather.tell_of_settings(renderings, streams)
     match arguments.output:
         case "json":
             streams.stdout.write(to_json([_entry(one, facts) for one, facts in explained]))

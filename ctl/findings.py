@@ -79,7 +79,8 @@ def _unasked(one: Rendering) -> Iterator[Finding]:
                     "warning",
                     f"container {container['name']}, variable {entry.get('name')}: it looks like a reference, and the "
                     f"pod asks for none: the application would see this text; set the annotation {SECRETS} to true, "
-                    f"the label {ENABLED_LABEL}, or piggy's annotations",
+                    f"the label {ENABLED_LABEL}, or piggy's annotations; where the webhook's variables name piggy's "
+                    "source, give them here with --piggy-env",
                 )
 
 

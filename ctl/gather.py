@@ -13,7 +13,7 @@ from ctl.errors import UsageError
 from ctl.look_ups import KnownConfigMaps, config_maps_in
 from ctl.manifest import Document, read_documents
 from ctl.piggy_env import piggy_environ
-from ctl.render import accounts_of, config_maps_of
+from ctl.render import Rendering, accounts_of, config_maps_of
 from ctl.streams import STDIN, Streams
 from serving.flags import Setting
 from serving.settings import SettingError
@@ -31,6 +31,12 @@ SETTINGS: tuple[Setting, ...] = tuple(setting for group in _GROUPS for setting i
 IMAGE = next(setting for setting in SETTINGS if setting.flag == "image")
 # The webhook's image is not known here. This name resolves nowhere (RFC 2606): it never pulls somebody else's image.
 PLACEHOLDER_IMAGE = "registry.example/token-injector:placeholder"
+
+# For the help of each command that takes them.
+SETTINGS_NOTE = """\
+The settings are the webhook's own flags and variables: give them as it has them. A flag wins over its variable. They
+are never read from a cluster, with --live neither: --broker-address for pods whose secrets a broker reads, --piggy-env
+where the webhook has variables of piggy's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +118,16 @@ def read_manifests(names: Sequence[str], flag: str, streams: Streams) -> list[Do
                 raise UsageError(f"{document.origin}: it is no Kubernetes object: expected apiVersion, kind, metadata")
             documents.append(document)
     return documents
+
+
+def tell_of_settings(renderings: Sequence[Rendering], streams: Streams) -> None:
+    """A pod that is denied only here, as nobody gave the settings by which the webhook would let it in."""
+    if any(one.denial and one.denial.reason == "no_broker" for one in renderings):
+        print(
+            "hint: the webhook's flags are not read from a cluster: where it knows a broker, give --broker-address "
+            "here as the webhook has it, and --piggy-env for its variables of piggy's",
+            file=streams.stderr,
+        )
 
 
 def _settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Settings, ServerSettings]:

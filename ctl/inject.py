@@ -24,8 +24,8 @@ Warnings and denials go to standard error; a denial leaves standard output empty
 
 exit codes: 0 rendered, 1 a pod would be denied, 2 a file or a flag can't be used
 """
-EPILOG = """\
-The settings are the webhook's own flags and variables: give them as it has them. A flag wins over its variable.
+EPILOG = f"""\
+{gather.SETTINGS_NOTE}
 
 Without --image the injected container gets a placeholder, and a warning says so.
 
@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
     found = gather.gather(arguments, environ, streams)
     renderings = render(found.documents, found.accounts, found.settings, found.config_maps, namespace=found.namespace)
     if _denied(renderings, streams):
+        gather.tell_of_settings(renderings, streams)
         return exit_codes.DENIED
     _warn_of_placeholders(renderings, found.settings.image, streams)
     _write(arguments.output, found.documents, renderings, environ, streams)

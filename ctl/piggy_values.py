@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctl.piggy_env import NAMES, environ_in_values
+from ctl.piggy_shapes import value_at
 from ctl.piggy_words import Difference
 from secretenv.piggy import PiggyError, read
 
@@ -81,12 +82,12 @@ def convert_values(values: Mapping[str, Any]) -> ConvertedValues:
     """Our values for piggy's."""
     written: dict[str, Any] = {}
     for theirs, ours in SAME.items():
-        value = _at(values, theirs)
+        value = value_at(values, theirs)
         if value is not None and not (theirs == _TIMEOUT and _is_short(value)):
             _put(written, ours, value)
     environ = environ_in_values(values)
     differences = [*_differences(values, (), _known), *_variables(values, environ)]
-    if _is_short(_at(values, _TIMEOUT)):
+    if _is_short(value_at(values, _TIMEOUT)):
         differences.append(
             Difference(_TIMEOUT, "the look-up of an image may take 5 s (webhook.settings.entrypoint-timeout): left out")
         )
@@ -101,7 +102,7 @@ def convert_values(values: Mapping[str, Any]) -> ConvertedValues:
                 "and each new pod is sent to the webhook; name the namespaces that need it",
             )
         )
-    if environ.get("PIGGY_ADDRESS") or _at(values, "aws.roleArn"):
+    if environ.get("PIGGY_ADDRESS") or value_at(values, "aws.roleArn"):
         _put(written, "broker.enabled", True)  # noqa: FBT003 - a value, not a flag
         differences.append(
             Difference(
@@ -161,12 +162,6 @@ def _variables(values: Mapping[str, Any], environ: Mapping[str, str]) -> Iterato
                 "it is empty" if known else "it is none of piggy's variables: webhook.extraEnv, if the webhook needs it"
             )
             yield Difference(f"env.{name}", text)
-
-
-def _at(values: Any, path: str) -> Any:
-    for key in path.split("."):
-        values = values.get(key) if isinstance(values, dict) else None
-    return values
 
 
 def _put(values: dict[str, Any], path: str, value: Any) -> None:

@@ -4,6 +4,7 @@ Pure. A value is the annotation where it is present, even when empty; else the w
 empty; else piggy's default. Source: KongZ/piggy 0.7.5; where its bugs are not ours stands in docs/differences.md.
 """
 
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -176,7 +177,7 @@ def _unread(annotations: Mapping[str, str]) -> list[str]:
         for row in PIGGY_ANNOTATIONS
         if row.key in annotations and not row.read and row.key != keys.PIGGY_UID
     ]
-    warnings += [f"annotation {_shown(key)} is none of piggy's" for key in unknown[:_MOST_UNKNOWN]]
+    warnings += [f"annotation {_shown(key)} is none of piggy's{_meant(key)}" for key in unknown[:_MOST_UNKNOWN]]
     if len(unknown) > _MOST_UNKNOWN:
         warnings.append(
             f"{len(unknown) - _MOST_UNKNOWN} more annotations {keys.PIGGY_PREFIX}* that are none of piggy's"
@@ -185,6 +186,13 @@ def _unread(annotations: Mapping[str, str]) -> list[str]:
         row = BY_KEY[keys.PIGGY_ENFORCE_SERVICE_ACCOUNT]
         warnings.append(f"annotation {row.key} does nothing: the variable {row.environ} of the webhook and broker does")
     return warnings
+
+
+def _meant(key: str) -> str:
+    """Comparing long texts takes long, and no long one is a key with a slip in it."""
+    read_keys = [row.key for row in PIGGY_ANNOTATIONS if row.read and row.on_pod]
+    alike = difflib.get_close_matches(key, read_keys, n=1) if len(key) <= _SHOWN else []
+    return f": did you mean {alike[0]}?" if alike else ""
 
 
 def _shown(text: str) -> str:

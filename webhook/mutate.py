@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from webhook.advise import advise
-from webhook.decide import decide
+from webhook.decide import asks_for_nothing, decide
 from webhook.decision import Decision, EphemeralInjection, Injection, Skip
 from webhook.ephemeral import decide_ephemeral, transform_ephemeral
 from webhook.patch import Operation
 from webhook.pod import Pod
 from webhook.secrets.look_ups import OFFLINE, LookUps
+from webhook.secrets.piggy import left_as_text
 from webhook.settings import Settings
 from webhook.transform import transform
 
@@ -37,6 +38,9 @@ def mutate(
     look_ups: LookUps = OFFLINE,
 ) -> Mutation:
     """What happens to this pod of this namespace; see `decide` for the parameters."""
+    unasked = mutate_unasked(pod, settings)
+    if unasked:
+        return unasked
     decision = decide(pod, namespace, account, settings, seed=seed, look_ups=look_ups)
     match decision:
         case Injection():
@@ -46,6 +50,18 @@ def mutate(
             return Mutation(decision=decision, warnings=decision.warnings)
         case _:
             return Mutation(decision=decision)
+
+
+def mutate_unasked(pod: Pod, settings: Settings) -> Mutation | None:
+    """What the pod alone decides, before a service account is looked up; None where it has to be.
+
+    A pod without our label that asks for nothing is sent where the webhook's variables may be its source. Those that
+    this replica does not have (yet) leave it with piggy's texts, and somebody has to say so.
+    """
+    skip = asks_for_nothing(pod, settings)
+    if skip is None:
+        return None
+    return Mutation(decision=skip, warnings=tuple(left_as_text(pod)) if skip.reason == "no_label" else ())
 
 
 def mutate_ephemeral(pod: Pod, old: Pod, namespace: str, settings: Settings) -> Mutation:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from webhook.decide import asks_for_nothing
 from webhook.decision import BAD_REQUEST, UNAVAILABLE, Deny, EphemeralInjection, Injection, Skip
-from webhook.mutate import Mutation, mutate, mutate_ephemeral
+from webhook.mutate import Mutation, mutate, mutate_ephemeral, mutate_unasked
 from webhook.pod import Pod, display_name, service_account_name
 from webhook.secrets.look_ups import OFFLINE, LookUps
 from webhook.settings import Settings
@@ -103,9 +102,9 @@ def failure(body: Any, code: int, message: str) -> dict[str, Any]:
 
 def _review_creation(body: Any, request: _Request, sources: _Sources) -> Answer:
     pod = request["object"]
-    skip = asks_for_nothing(pod, sources.settings)
-    if skip:
-        return _allowed(body, request, skip.reason, pod=pod)
+    unasked = mutate_unasked(pod, sources.settings)
+    if unasked:
+        return _answer(body, request, pod, unasked)
     namespace = _namespace(request, pod)
     try:
         annotations = sources.accounts.annotations(namespace, service_account_name(pod))

@@ -1,7 +1,8 @@
 """`python -m demo.cluster up | down`: the main job on a cluster, with fake clouds and without any cloud account.
 
-The cluster is kubectl's current one (KUBECONFIG), the images are IMAGES/NAME:TAG as `make images` names them. A
-namespace that somebody else made is left alone: a release that is in use is never changed.
+The cluster is kubectl's current one (KUBECONFIG), the images are IMAGES/NAME:TAG as `make images` names them: by the
+variables IMAGES (default: ghcr.io/token-injector) and TAG (default: dev). A namespace that somebody else made is left
+alone: a release that is in use is never changed.
 """
 
 import argparse

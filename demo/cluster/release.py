@@ -79,8 +79,8 @@ class Release:
         until("the end of the old replicas", lambda: not [pod for pod in _pods() if _is_going(pod)], seconds=90)
 
     def uninstall(self) -> None:
-        """Remove it."""
-        run(["helm", "uninstall", NAME, "-n", NAMESPACE, "--wait", "--timeout=120s"], seconds=150)
+        """Remove it; one that is gone already is as good."""
+        run(["helm", "uninstall", NAME, "-n", NAMESPACE, "--ignore-not-found", "--wait", "--timeout=120s"], seconds=150)
 
     def test(self) -> str:
         """`helm test`; what it printed."""

@@ -17,7 +17,7 @@ from secretenv.stores.clients import OutOfTimeError
 # answers in AWS's place, is none of its own errors.
 ERRORS = (exceptions.BotoCoreError, exceptions.ClientError, ResponseParserError, OutOfTimeError, OSError)
 
-DOCTOR = "run `kubectl token-injector doctor` for the pod"
+DOCTOR = "run `kubectl token-injector doctor` for the pod (its --help says how to get the token)"
 _STS = "AssumeRoleWithWebIdentity"
 
 # The codes of the four services and of the query protocol, without the "Exception" that some of them end with.

@@ -40,7 +40,8 @@ def test_a_good_pod() -> None:
 
     assert finished.code == 0
     assert finished.out == "Deployment/shop/web: ok: app: 1 reference by envfile\n"
-    assert finished.err == "1 object with pods: 0 errors, 0 warnings, 0 notes\n"
+    assert finished.err == "1 object with pods: 0 errors, 0 warnings, 0 notes; for kubelets of 1.35 or newer\n"
+    assert check(manifest("Deployment", pod([]))).err.endswith("for kubelets of 1.33 or newer\n")
 
 
 @pytest.mark.parametrize(
@@ -210,3 +211,28 @@ def test_a_federated_pod_is_checked_too() -> None:
     """The label alone: the role is named."""
     assert check(manifest("Pod")).out == "Pod/shop/web: ok: web identity of arn:aws:iam::123456789012:role/web\n"
     assert LABEL in manifest("Pod")["metadata"]["labels"]
+
+
+@pytest.mark.parametrize("command", [("check",), ("explain",), ("inject",), ("check", "-o", "json")])
+def test_settings_are_given_and_not_read(command: tuple[str, ...]) -> None:
+    """Who is denied for lack of a broker that the webhook knows is told how to say so; with it nobody is."""
+    asked = {SECRETS: "true", "admission.token-injector/secret-identity": "broker"}
+    stdin = f"{write_document(ACCOUNT)}---\n{write_document(manifest('Pod', pod([variable('sm://db#a')], asked)))}"
+    flags = (*command, "-f", "-", FLOOR, "--region=eu-west-1")
+
+    without = run(*flags, stdin=stdin)
+    with_broker = run(*flags, "--broker-address=https://broker.webhook.svc", stdin=stdin)
+
+    assert without.code == 1
+    assert "hint: the webhook's flags are not read from a cluster" in without.err
+    assert "--broker-address" in without.err
+    assert (with_broker.code, "hint" in with_broker.err) == (0, False)
+
+
+@pytest.mark.parametrize("command", ["check", "explain", "inject"])
+def test_help_says_that_no_cluster_is_asked_for_settings(command: str) -> None:
+    """With --live neither; the two that decide about piggy's pods are named."""
+    said = run(command, "--help").out
+
+    assert "never read from a cluster" in said
+    assert "--broker-address for pods" in said

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ctl.piggy_shapes import SHAPES, wrong_shapes
 from ctl.piggy_values import DIFFERENT, SAME, convert_values
 from tests.chart.charts import CHART, of_kind, template
 from tests.ctl.commands import GOLDEN, golden, run
@@ -71,6 +72,13 @@ def test_what_has_to_be_mended_stops_it() -> None:
         ((), "", "convert: give manifests with -f, or piggy's chart values with --chart-values"),
         (("-f", "-", "--chart-values", "-"), "", "-f -, --chart-values -: standard input can be read once"),
         (("--chart-values", "-"), "kind: Pod", "--chart-values: -: expected the values of piggy's chart"),
+        (
+            ("--chart-values", "-"),
+            "env: [{name: A, value: hunter2}]\nport: true",
+            "--chart-values: -: env is a list: expected a map, NAME: value; port is true or false: expected a whole",
+        ),
+        (("--chart-values", "-"), "env: {A: [hunter2]}", "--chart-values: -: env.A is a list: expected a text\n"),
+        (("--chart-values", "-"), "mutate: off", "--chart-values: -: mutate is true or false: expected a map\n"),
         (("--chart-values", "-", "-o", "diff"), "", "-o diff: of values there is yaml and json"),
         (("-f", "-", "--piggy-env", "HOME=x"), "", "--piggy-env: expected NAME=VALUE, and NAME one of AWS_REGION, "),
         (("-f", "-", "--piggy-env", "DEBUG"), "", "--piggy-env: expected NAME=VALUE"),
@@ -160,6 +168,14 @@ def test_a_wait_that_the_chart_would_refuse_is_left_out(seconds: int, *, taken: 
 
     assert ("webhook" in converted.values) is taken
     assert bool(converted.differences) is not taken
+
+
+def test_every_value_that_is_read_has_its_shape() -> None:
+    """None of them could be of a form that says nothing; what stands in piggy's own values is of these forms."""
+    piggys = yaml.safe_load((GOLDEN / "piggy-values.yaml").read_text())
+
+    assert {*SAME, "env", "aws.roleArn"} <= {*SHAPES}
+    assert list(wrong_shapes(piggys)) == []
 
 
 def test_helm_takes_what_is_written() -> None:

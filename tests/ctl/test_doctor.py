@@ -343,3 +343,17 @@ def test_the_corrected_policy_keeps_what_is_not_this_tokens(tmp_path: Path) -> N
     assert evaluate(corrected, issuer=issuer, unverified_claims=claims, session_name="x") == evaluate(
         others, issuer=issuer, unverified_claims=claims, session_name="x"
     )
+
+
+def test_help_says_how_to_get_a_token_from_any_pod() -> None:
+    """By cat, by the interpreter of the injected image, which has no cat, and without a pod; as the documents do."""
+    said = run("doctor", "--help").out
+    documents = (Path(__file__).parents[2] / "docs/troubleshooting.md").read_text()
+
+    assert "-- cat /var/run/secrets/aws/token/token > token" in said
+    for command in (
+        """/usr/bin/python3 -I -S -c 'print(open("/var/run/secrets/aws/token/token").read(), end="")' > token""",
+        "--audience sts.amazonaws.com > ",
+    ):
+        assert command in said
+        assert command in documents

@@ -82,7 +82,7 @@ def test_all_or_nothing(registry: FakeRegistry) -> None:
     finished = run("entrypoint", "--registry-insecure", registry.host, *images)
 
     assert (finished.code, finished.out) == (1, "")
-    assert "answers 404 to HEAD shop/none manifests/1: docker login to it, or give --registry-mirror" in finished.err
+    assert "answers 404 to HEAD shop/none manifests/1 (is the tag right?): docker login to it, or give" in finished.err
     assert f"{images[2]}: it has neither ENTRYPOINT nor CMD: say command in the container\n" in finished.err
     assert finished.err.endswith("nothing was written: 2 of 3 are not known\n")
 

@@ -198,7 +198,7 @@ def test_no_such_image(open_registry: Served) -> None:
 
     assert message == (
         f"image {image!r}: its registry does not tell what it starts: {open_registry.host} with no credentials: "
-        f"{open_registry.host} answers 404 to HEAD shop/none manifests/1"
+        f"{open_registry.host} answers 404 to HEAD shop/none manifests/1 (is the tag right?)"
     )
 
 

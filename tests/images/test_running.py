@@ -75,6 +75,16 @@ def test_injector_says_what_it_is(injector: Container, flag: str) -> None:
         assert "token-injector" in done.stdout
 
 
+def test_a_token_can_be_read_by_hand(injector: Container) -> None:
+    """As the doctor's help and docs/troubleshooting.md say: without a shell and without cat."""
+    (injector.volume / "by-hand").write_text("a.b.c")
+    script = f'print(open("{injector.mount}/by-hand").read(), end="")'
+
+    done = injector.run(script, command=["/usr/bin/python3", "-I", "-S", "-c"])
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a.b.c", "")
+
+
 @pytest.mark.parametrize("flag", ["--version", "--help"])
 def test_webhook_says_what_it_is(webhook: Container, flag: str) -> None:
     """The entrypoint and each command print version and help."""

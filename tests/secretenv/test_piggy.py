@@ -190,9 +190,14 @@ def test_annotations_that_do_nothing_are_told() -> None:
         "annotation piggysec.com/piggy-env-image does nothing: the operator says with --image what is injected."
         in warnings
     )
-    assert "annotation 'piggysec.com/aws-secretname-4' is none of piggy's" in warnings
+    assert (
+        "annotation 'piggysec.com/aws-secretname-4' is none of piggy's: did you mean piggysec.com/aws-secret-name?"
+        in warnings
+    )
     assert warnings[-1] == "2 more annotations piggysec.com/* that are none of piggy's"
     assert all(len(warning) < 200 for warning in warnings)
+    (unlike,) = config({"aws-secret-name": "db", "x" * 300: ""}).warnings
+    assert unlike.endswith("is none of piggy's")
 
 
 @pytest.mark.parametrize(

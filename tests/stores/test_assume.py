@@ -42,7 +42,7 @@ def test_no(aws: FaultyAws) -> None:
     assert refusal == Refusal(
         reason="access_denied",
         message=f"role {ROLE_ARN} cannot be assumed: STS says AccessDenied; "
-        "run `kubectl token-injector doctor` for the pod",
+        "run `kubectl token-injector doctor` for the pod (its --help says how to get the token)",
     )
     bad = exchanged(Clients(), "x")
     assert isinstance(bad, Refusal)

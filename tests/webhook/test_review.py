@@ -416,3 +416,50 @@ def test_no_value_of_the_pod_is_told(accounts: Accounts, settings: Settings) -> 
     assert secret not in json.dumps(answer.body["response"]["warnings"])
     assert secret not in json.dumps(denial.body)
     assert secret not in repr(answer) + repr(denial)
+
+
+def test_a_text_of_piggys_that_this_replica_knows_no_source_for_is_told(accounts: Accounts) -> None:
+    """A pod is sent for the webhook's variables alone: a replica that does not have them lets it be, and says so."""
+    env = [{"name": "A", "value": "piggy:A"}, {"name": "B", "value": "b"}, {"name": "C", "valueFrom": {}}]
+    unasking = {**pod(), "metadata": {"name": "orders"}}
+    unasking["spec"]["containers"][0]["env"] = env
+    body = admission_review(unasking)
+
+    old, _ = parse_settings({"image": [IMAGE]}, {})
+    new, _ = parse_settings({"image": [IMAGE]}, {"AWS_SECRET_NAME": "prod/orders"})
+
+    without, with_source = (review(body, accounts=accounts, settings=each) for each in (old, new))
+
+    assert (without.outcome, without.reason, accounts.asked[1:]) == ("unchanged", "no_label", [])
+    (warning,) = without.body["response"]["warnings"]
+    assert warning.startswith("container app: variable A begins with piggy: and stays so: no annotation piggysec.com/*")
+    assert with_source.reason != "no_label"
+    assert not [each for each in with_source.body["response"].get("warnings", []) if "stays so" in each]
+
+
+@pytest.mark.parametrize(
+    ("key", "variable", "value"),
+    [
+        ("aws-region", "AWS_REGION", "Mars"),
+        ("piggy-env-resource-memory-limit", "PIGGY_ENV_RESOURCE_MEMORY_LIMIT", "1E"),
+    ],
+)
+def test_a_malformed_value_of_piggys_says_where_it_stands(
+    accounts: Accounts, key: str, variable: str, value: str
+) -> None:
+    """On the pod, or in the webhook's environment, which is somebody else's to mend."""
+    asking = pod()
+    asking["metadata"]["annotations"] = {"piggysec.com/aws-secret-name": "prod/orders"}
+    asking["spec"]["containers"][0] |= {"command": ["/orders"], "env": [{"name": "A", "value": "piggy:A"}]}
+    written = copy.deepcopy(asking)
+    written["metadata"]["annotations"][f"piggysec.com/{key}"] = value
+    plain, _ = parse_settings({"image": [IMAGE], "region": ["eu-west-1"]}, {})
+    by_variable, _ = parse_settings({"image": [IMAGE], "region": ["eu-west-1"]}, {variable: value})
+
+    of_pod, of_webhook = (
+        review(admission_review(each), accounts=accounts, settings=settings).body["response"]["status"]["message"]
+        for each, settings in ((written, plain), (asking, by_variable))
+    )
+
+    assert f": annotation piggysec.com/{key}: '{value}' is not valid: expected" in of_pod
+    assert f": the webhook's variable {variable}: '{value}' is not valid: expected" in of_webhook

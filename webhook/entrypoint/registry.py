@@ -57,7 +57,9 @@ class Registry:
             self._authorization = self._authenticate(parse_challenge(answer.headers.getlist("WWW-Authenticate")))
             answer = self._send(path, accept, limit, method)
         if answer.status != _OK:
-            raise _refusal(answer, f"{method} {self._repository} {path[:30]}")
+            kind, _, named = path.partition("/")
+            doubt = " (is the tag right?)" if kind == "manifests" and not is_digest(named) else ""
+            raise _refusal(answer, f"{method} {self._repository} {path[:30]}", doubt)
         return answer
 
     def _send(self, path: str, accept: str, limit: int, method: str) -> Answer:
@@ -119,13 +121,16 @@ def _token_in(answer: Answer) -> str:
     return found
 
 
-def _refusal(answer: Answer, what: str) -> Exception:
-    """The error for a status. Of the body only the specification's error codes are told: it may be anybody's."""
+def _refusal(answer: Answer, what: str, doubt: str = "") -> Exception:
+    """The error for a status; `doubt`: what may be wrong where it is not there.
+
+    Of the body only the specification's error codes are told: it may be anybody's.
+    """
     said = f"{answer.host} answers {answer.status}{_codes(answer)} to {what}"
     if answer.status in _DENIED:
         return DeniedError(said)
     if answer.status == _NOT_FOUND:
-        return AbsentError(said)
+        return AbsentError(said + doubt)
     if answer.status == _TOO_MANY:
         return UnreachableError(f"{said}: it limits how often it is asked: give it credentials, or a mirror")
     return UnreachableError(said)

@@ -24,7 +24,7 @@ from webhook.decision import BAD_REQUEST
 from webhook.entrypoint.manifest import Entrypoint
 from webhook.pod import Pod
 from webhook.precedence import Annotations
-from webhook.secrets.piggy import is_annotated, may_configure, read_piggy
+from webhook.secrets.piggy import is_annotated, may_configure, place_of, read_piggy
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import may_refer
 from webhook.secrets.values import WantedRotation, entrypoint, is_file_name, rotation
@@ -112,8 +112,7 @@ def _region(pod: Pod, gathered: Annotations, piggy: PiggyConfig | None, settings
     except ValueError as exc:
         raise RefusedError(
             "bad_annotation",
-            f"{gathered.pod_place}, annotation {keys.PIGGY_REGION} or the webhook's variable AWS_REGION: {of_piggy!r} "
-            f"is not valid: {exc}",
+            f"{gathered.pod_place}: {place_of(keys.PIGGY_REGION, annotations)}: {of_piggy!r} is not valid: {exc}",
             BAD_REQUEST,
         ) from exc
 

@@ -18,6 +18,7 @@ from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
 from webhook.secrets.environment import Environment, Hidden
 from webhook.secrets.look_ups import ConfigMaps, LookUpUnavailableError
+from webhook.secrets.piggy import REFERENCE_PREFIX, stays_text
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import PIGGY_CONTAINER, has_our_volumes, may_refer, restore
 from webhook.secrets.variables import (
@@ -30,7 +31,6 @@ from webhook.secrets.variables import (
 
 _NOBODY: frozenset[str] = frozenset()
 _OURS = Syntax(ours=True, arns=False, piggy=None)
-_PIGGY = "piggy:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,8 +197,8 @@ def _warn_of_leftovers(pod: Pod, asked: Asked, gathered: Annotations) -> None:
 
 def _warn_if_alike(what: str, text: str, asked: Asked, gathered: Annotations) -> None:
     """A text that would be a reference in a pod that asks for it; never with the text, which may be a secret."""
-    if asked.syntax.piggy is None and text.startswith(_PIGGY):
-        gathered.warn(f"{what} begins with piggy: and stays so: no annotation piggysec.com/* says where to look it up")
+    if asked.syntax.piggy is None and text.startswith(REFERENCE_PREFIX):
+        gathered.warn(stays_text(what))
     elif asked.warns_of_ours and _refers(text, _OURS):
         gathered.warn(f"{what} looks like a reference and stays so: set the annotation {keys.SECRETS} to true")
 

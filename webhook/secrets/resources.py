@@ -4,10 +4,12 @@ Pure. botocore needs more memory than a token does: a limit below that would end
 piggy's program.
 """
 
+from contract import annotations as keys
 from webhook import values
 from webhook.decision import BAD_REQUEST
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
+from webhook.secrets.piggy import place_of
 from webhook.secrets.refused import RefusedError
 from webhook.settings import Resources, Settings
 
@@ -24,13 +26,13 @@ def secrets_resources(asked: Asked, settings: Settings, gathered: Annotations) -
             memory_limit=limit,
         )
     wanted = asked.piggy.resources
+    memory_limit = _quantity(keys.PIGGY_MEMORY_LIMIT, wanted.memory_limit, gathered)
     return Resources(
-        cpu_request=_quantity("cpu-request", wanted.cpu_request, gathered) or default.cpu_request,
-        cpu_limit=_quantity("cpu-limit", wanted.cpu_limit, gathered) or default.cpu_limit,
-        memory_request=_quantity("memory-request", wanted.memory_request, gathered) or default.memory_request,
-        memory_limit=_larger(_quantity("memory-limit", wanted.memory_limit, gathered), limit) if wanted.memory_limit
-        else limit,
-    )  # fmt: skip
+        cpu_request=_quantity(keys.PIGGY_CPU_REQUEST, wanted.cpu_request, gathered) or default.cpu_request,
+        cpu_limit=_quantity(keys.PIGGY_CPU_LIMIT, wanted.cpu_limit, gathered) or default.cpu_limit,
+        memory_request=_quantity(keys.PIGGY_MEMORY_REQUEST, wanted.memory_request, gathered) or default.memory_request,
+        memory_limit=_larger(memory_limit, limit) if memory_limit else limit,
+    )
 
 
 def _larger(one: str | None, other: str | None) -> str | None:
@@ -40,13 +42,12 @@ def _larger(one: str | None, other: str | None) -> str | None:
     return max(one, other, key=values.amount)
 
 
-def _quantity(name: str, text: str | None, gathered: Annotations) -> str | None:
+def _quantity(key: str, text: str | None, gathered: Annotations) -> str | None:
     try:
         return None if text is None else values.quantity(text)
     except ValueError as exc:
         raise RefusedError(
             "bad_annotation",
-            f"{gathered.pod_place}: piggy-env-resource-{name}, of an annotation or of the webhook's environment: "
-            f"{text!r} is not valid: {exc}",
+            f"{gathered.pod_place}: {place_of(key, gathered.of_pod)}: {text!r} is not valid: {exc}",
             BAD_REQUEST,
         ) from exc
