@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webhook.secrets.variables import Room, read_environment, written
+from webhook.secrets.expansion import written
+from webhook.secrets.variables import Room, read_environment
 
 TEXTS = st.text(alphabet="$(){}ABpiggy:/ ", max_size=20) | st.sampled_from(("piggy:$$(A)", "$" * 9 + "(A)", "$$((A)"))
 

@@ -16,12 +16,12 @@ from webhook.entrypoint.question import Failure, PullSecret, Wanted
 from webhook.pod import Pod, service_account_name
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
+from webhook.secrets.expansion import names_in, unexpanded
 from webhook.secrets.look_ups import Entrypoints
 from webhook.secrets.needs import ContainerNeeds, warn_of_expansion
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import LAUNCHER
 from webhook.secrets.values import WantedRotation
-from webhook.secrets.variables import names_in, unexpanded
 from webhook.settings import Settings
 
 _ARCHITECTURE = "kubernetes.io/arch"

@@ -12,7 +12,8 @@ from typing import Any
 from contract import secrets
 from secretenv import plan
 from webhook.pod import CONTAINER_LISTS, Container, Pod, annotations, containers, is_injected
-from webhook.secrets.variables import annotation_meant, unexpanded, written
+from webhook.secrets.expansion import unexpanded, written
+from webhook.secrets.variables import annotation_meant
 
 LAUNCHER = f"{secrets.APPLICATION_PATH}/{secrets.LAUNCHER_FILE}"
 # What piggy's webhook leaves in a pod.

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from webhook.env import INJECTED_VARIABLES
 from webhook.pod import Container
 from webhook.secrets.environment import Environment, Expanded, Hidden, Known, Prefixes
+from webhook.secrets.expansion import expand
 from webhook.secrets.look_ups import Missing
 
 ConfigMapData = Mapping[str, Mapping[str, str] | Missing]
@@ -23,13 +24,6 @@ ConfigMapData = Mapping[str, Mapping[str, str] | Missing]
 _ROOM = 16 << 20
 # What a variable costs beside its text.
 _VARIABLE = 256
-_PIGGY = "piggy:"
-# As Expand in Kubernetes' third_party/forked/golang/expansion: a name ends at the first ), whatever is in it.
-_EXPANSION = re.compile(r"\$\$|\$\(([^)]*)\)")
-# The same, where pairs of dollars stand for one before a parenthesis alone: all other `$$` are left to who reads it.
-_OUR_EXPANSION = re.compile(r"(?<!\$)((?:\$\$)++)(?=\$?\()|\$\(([^)]*)\)")
-_PAIRS = re.compile(r"(?<!\$)(?:\$\$)++(?=\$?\()")
-_DOLLARS = re.compile(r"(?<!\$)\$++(?=\()")
 _ANNOTATION = re.compile(r"metadata\.annotations\['(.*)'\]", re.DOTALL)
 
 
@@ -94,30 +88,6 @@ def annotation_meant(entry: Mapping[str, Any]) -> str | None:
     reference = (entry.get("valueFrom") or {}).get("fieldRef")
     found = _ANNOTATION.fullmatch(str(reference.get("fieldPath"))) if isinstance(reference, Mapping) else None
     return found[1] if found else None
-
-
-def names_in(text: str) -> Iterator[str]:
-    """The names that Kubernetes would look for in a command, an argument or a value."""
-    return (found[1] for found in _EXPANSION.finditer(text, 0, _end_of_names(text)) if found[1] is not None)
-
-
-def unexpanded(text: str) -> str:
-    """Kubernetes expands $(NAME) in commands and variables, and reads $$ as $."""
-    return text.replace("$", "$$")
-
-
-def written(text: str) -> str:
-    """A `value` that is read as this text again."""
-    return unexpanded(text) if text.startswith(_PIGGY) else _DOLLARS.sub(lambda found: found[0] * 2, text)
-
-
-def _half(found: re.Match[str]) -> str:
-    return found[0][: len(found[0]) // 2]
-
-
-def _end_of_names(text: str) -> int:
-    """Behind it no name ends: who looked there from each of a thousand `$(` would look for minutes."""
-    return text.rfind(")") + 1
 
 
 class _Reading:
@@ -270,28 +240,19 @@ class _Reading:
         )
 
     def _expanded(self, variable: str, text: str, index: int) -> Known:
-        # What is ours has a `$$` of its own; piggy-env sees what Kubernetes makes of it.
-        is_piggy = text.startswith(_PIGGY)
-        if "$(" not in text:
-            return Known(text.replace("$$", "$") if is_piggy else text, index)
-        unexpanded: list[str] = []
+        unexpanded: dict[str, None] = {}
 
-        def replaced(found: re.Match[str]) -> str:
-            name = found[found.re.groups]
-            if name is None:
-                return _half(found)
+        def value(name: str) -> str | None:
             known = self.known.get(name)
             if known is not None and not (known.unexpanded or known.overridable or self._is_reference(known)):
                 self._room.take(len(known.text))
                 return known.text
             if known is not None or name in self._later or self._anything_later:
-                unexpanded.append(name)
+                unexpanded[name] = None
                 self._expanded_names += ((variable, name, meant) for meant in self._meant(name, known))
-            return found[0]
+            return None
 
-        expansion, end = _EXPANSION if is_piggy else _OUR_EXPANSION, _end_of_names(text)
-        rest = text[end:].replace("$$", "$") if is_piggy else _PAIRS.sub(_half, text[end:])
-        return Known(expansion.sub(replaced, text[:end]) + rest, index, tuple(dict.fromkeys(unexpanded)))
+        return Known(expand(text, value), index, tuple(unexpanded))
 
     def _meant(self, name: str, known: Known | None) -> Iterator[Known | Hidden | None]:
         """What holds or may hold a reference now, None being a whole object; others were told where they stand."""
