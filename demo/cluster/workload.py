@@ -91,10 +91,10 @@ def pod(
     }
 
 
-def job(pod: Mapping[str, Any]) -> dict[str, Any]:
-    """A Job of this pod."""
+def job(pod: Mapping[str, Any], *, retries: int = 0) -> dict[str, Any]:
+    """A Job of this pod, which may fail, or restart a container, so many times."""
     metadata = {"name": pod["metadata"]["name"], "namespace": pod["metadata"]["namespace"]}
-    spec = {"backoffLimit": 0, "template": _template(pod)}
+    spec = {"backoffLimit": retries, "template": _template(pod)}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
 

@@ -36,25 +36,33 @@ def told(namespace: str, name: str, container: str = "app", *, seconds: float = 
 
 
 def called(namespace: str, name: str, *, calls: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
-    """The application's lines, when it has made so many calls that went well, and none that did not."""
+    """The application's lines, once it has made so many calls. Raises `ClusterError` if one before that failed."""
 
     def enough() -> list[dict[str, Any]] | None:
         if not started(namespace, name):
             return None
         said = lines(namespace, name)
-        errors = [line for line in said if "error" in line]
-        if errors:
-            raise ClusterError(f"pod {namespace}/{name}: a call failed: {errors[0]}")
-        return said if sum("arn" in line for line in said) >= calls else None
+        went_well = 0
+        for line in said:
+            # What comes later is not asked: a token that nothing replaces ends while others are looked at.
+            if went_well >= calls:
+                break
+            if "error" in line:
+                raise ClusterError(f"pod {namespace}/{name}: a call failed: {line}")
+            went_well += "arn" in line
+        return said if went_well >= calls else None
 
     return until(f"{calls} calls of pod {namespace}/{name}", enough, seconds=seconds)
 
 
 def started(namespace: str, name: str, container: str = "app") -> bool:
-    """Whether the container has begun."""
-    statuses = get("pod", name, namespace)["status"].get("containerStatuses") or []
-    found = [status["state"] for status in statuses if status["name"] == container]
-    return bool(found) and "waiting" not in found[0]
+    """Whether the container has begun. Raises `ClusterError` for a pod that is over before it could."""
+    status = get("pod", name, namespace)["status"]
+    found = [each["state"] for each in status.get("containerStatuses") or [] if each["name"] == container]
+    begun = bool(found) and "waiting" not in found[0]
+    if not begun and status.get("phase") == "Failed":
+        raise ClusterError(f"pod {namespace}/{name} failed before {container} began: {status}")
+    return begun
 
 
 def deletion_seconds(namespace: str, name: str) -> float:

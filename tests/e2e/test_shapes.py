@@ -28,9 +28,10 @@ CLUSTER_ROLE = "arn:aws:iam::123456789012:role/of-the-cluster"
 # Long enough for one token to end and two refreshes to happen.
 WATCHED_SECONDS = TOKEN_LIFETIME * 1.25
 ENDS_WITHIN = 2.0
-# An init container's minute for its token lasts a second here; on a busy machine it is tried again after the kubelet's
-# 10, 20 and 40 s.
+# An init container's minute for its token lasts a second here, so that on a busy machine it may fail: the pod's restart
+# policy has it tried again, after the kubelet's 10, 20 and 40 s.
 PATIENCE = 150
+RESTARTS = {"restartPolicy": "OnFailure"}
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +45,9 @@ def place(release: Release, images: Images) -> Iterator[str]:
     once = [application(images.application)]
     for shape, annotations in SHAPES.items():
         account = "in-cluster" if shape == "cluster" else "app"
-        apply(pod(name, shape, runs, account=account, annotations=annotations))
+        apply(pod(name, shape, runs, account=account, annotations=annotations, **RESTARTS))
         if shape != "pair":
-            apply(job(pod(name, f"{shape}-job", once, account=account, annotations=annotations)))
+            apply(job(pod(name, f"{shape}-job", once, account=account, annotations=annotations, **RESTARTS), retries=4))
     yield name
     kubectl("delete", "namespace", name, "--wait=false")
 
@@ -103,8 +104,8 @@ def test_a_pod_ends_within_two_seconds(shape: str, place: str, images: Images) -
         account = "in-cluster" if shape == "cluster" else "app"
         name = f"ending-{shape}-{number}"
         runs = application(images.application, "--calls=0")
-        apply(pod(place, name, [runs], account=account, annotations=SHAPES[shape]))
-        called(place, name)
+        apply(pod(place, name, [runs], account=account, annotations=SHAPES[shape], **RESTARTS))
+        called(place, name, seconds=PATIENCE)
         took.append(deletion_seconds(place, name))
         if took[-1] <= ENDS_WITHIN:
             break
