@@ -34,6 +34,8 @@ class Backend(Record):
 
     store: VersionedStore
     prepare: Callable[[Template], Template]
+    warm: Callable[[Collection[Source]], None]
+    """Makes ready what can be before there is an identity."""
 
 
 def import_reader(plan: Plan) -> None:
@@ -58,7 +60,7 @@ def backend(plan: Plan, environ: Mapping[str, str], world: World) -> Backend:
         from injector.broker_client import BrokerStore, as_one
 
         store = BrokerStore(plan.broker, environ, monotonic=world.monotonic, sleep=world.sleep)
-        return Backend(store=store, prepare=as_one)
+        return Backend(store=store, prepare=as_one, warm=_nothing)
     from secretenv.stores.aws import Aws
     from secretenv.stores.clients import Clients
 
@@ -66,4 +68,9 @@ def backend(plan: Plan, environ: Mapping[str, str], world: World) -> Backend:
     region = environ.get(names.AWS_REGION) or environ.get(names.AWS_DEFAULT_REGION)
     clients = Clients(region=region, clock=world.monotonic, sleep=world.sleep)
     role = environ.get(names.AWS_ROLE_ARN, "")
-    return Backend(store=Aws(clients, clock=world.monotonic, role=role), prepare=lambda template: template)
+    aws = Aws(clients, clock=world.monotonic, role=role)
+    return Backend(store=aws, prepare=lambda template: template, warm=aws.warm)
+
+
+def _nothing(_: Collection[Source]) -> None:
+    """A broker makes its own clients."""

@@ -92,9 +92,9 @@ def _job(asked: Secrets, plan: Plan, environ: Mapping[str, str], world: World, c
 
 def _first(job: Job, served: Sequence[Served]) -> Next:
     """Everything is resolved before anything is written, and everything is written before anybody is told."""
-    if job.plan.awaits_token:
-        _await_token(job)
     wants = wanted.of_plan(job.plan, job.environ, job.backend.prepare)
+    if job.plan.awaits_token:
+        _await_token(job, wants)
     results = _resolved(job, wants)
     files = deliverable(job.plan, wants, results)
     for file in (*launchers(job.plan, job.asked.launcher), *files):
@@ -155,8 +155,10 @@ def _until_next(plan: Plan, now: state.State, world: World) -> Next:
     return Next(seconds=max(0.0, now.next_poll - world.monotonic()))
 
 
-def _await_token(job: Job) -> None:
+def _await_token(job: Job, wants: Sequence[Wanted]) -> None:
     """The token's file is the work of another process of this container; its reason is in the same log."""
+    if not _has_content(job.asked.token_file):
+        job.backend.warm({reference.source for one in wants for reference in one.references})
     while not _has_content(job.asked.token_file):
         if job.world.monotonic() >= job.give_up:
             raise RefreshError(

@@ -56,6 +56,16 @@ class Aws:
         self._flights = SingleFlight[Source, Outcome]()
         self._forbidden: set[str] = set()
 
+    def warm(self, sources: Collection[Source]) -> None:
+        """Make the clients that reading these will take, and ask nobody: for who has time before he has a token."""
+        try:
+            # botocore makes its own for our role, and reads the same description of the service again.
+            self._clients.unsigned("sts", self._region)
+            for service, region in self._grouped(sources):
+                self._clients.own(service, region)
+        except (*ERRORS, ValueError):
+            return  # whoever reads by it is told
+
     def fetch(self, sources: Collection[Source], *, timeout: float) -> Mapping[Source, Fetched | Refusal]:
         """As `Store` says; several threads that ask for the same source share one read."""
         deadline = Deadline(timeout, clock=self._clock)
@@ -79,9 +89,7 @@ class Aws:
         deadline: Deadline,
     ) -> Outcomes:
         """All services and regions at once, once it is known who asks: STS says no for all of them."""
-        groups: dict[_Group, list[Source]] = {}
-        for source in sources:
-            groups.setdefault((_SERVICES[type(source)], region_of(source) or self._region), []).append(source)
+        groups = self._grouped(sources)
         with calling(deadline, self._credentials):
             for problem in together([self._identify], deadline):
                 if problem is not None:
@@ -89,12 +97,19 @@ class Aws:
             calls = [partial(self._read_group, readers, group, members, deadline) for group, members in groups.items()]
             return {source: outcome for part in together(calls, deadline) for source, outcome in part.items()}
 
+    def _grouped(self, sources: Collection[Source]) -> dict[_Group, list[Source]]:
+        groups: dict[_Group, list[Source]] = {}
+        for source in sources:
+            groups.setdefault((_SERVICES[type(source)], region_of(source) or self._region), []).append(source)
+        return groups
+
     def _identify(self) -> Refusal | None:
         if self._credentials:
             return None
         try:
             self._clients.identify()
-        except ERRORS as exc:
+        # botocore says ValueError of an AWS_ENDPOINT_URL that is no URL.
+        except (*ERRORS, ValueError) as exc:
             return identity_refusal(exc, role=self._role)
         return None
 

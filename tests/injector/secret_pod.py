@@ -75,6 +75,8 @@ class Pod:
     now: float = 1000.0
     sleeps: list[float] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    warmed: list[set[str]] = field(default_factory=list)
+    """What the reader was to make ready for."""
 
     def __post_init__(self) -> None:
         for name in ("state", "files"):
@@ -125,9 +127,12 @@ class Pod:
 
     def deliver(self, plan: Plan, /, *, launched: bool = True, **more: Any) -> Next:
         """Run the command once, without sockets."""
-        reader = Backend(store=self.store, prepare=lambda template: template)
+        reader = Backend(store=self.store, prepare=lambda template: template, warm=self._warm)
         asked = self.asked(plan, launched=launched, **more)
         return deliver(asked, self.environ, self.world(), choose=lambda *_: reader)
+
+    def _warm(self, sources: Collection[Source]) -> None:
+        self.warmed.append({_name(source) for source in sources})
 
     def written(self) -> dict[str, str]:
         """Every file that is there now, but for the launcher's source, by its path."""

@@ -27,7 +27,7 @@ def pod(tmp_path: Path) -> Pod:
 
 def answers(pod: Pod, plan: Plan) -> Answers:
     """Of a fresh child."""
-    reader = Backend(store=pod.store, prepare=lambda template: template)
+    reader = Backend(store=pod.store, prepare=lambda template: template, warm=lambda _: None)
     asked = pod.asked(plan)
     job = Job(
         asked=asked,

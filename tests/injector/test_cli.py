@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -188,6 +189,18 @@ def test_ctrl_c(python_tool: "Tool") -> None:
     time.sleep(0.5)
     process.popen.send_signal(signal.SIGINT)
     assert (process.popen.wait(10), process.output()) == (128 + signal.SIGINT, "")
+
+
+@pytest.mark.parametrize("flag", ["--version", "--help", "--print"])
+def test_a_full_stdout(python_tool: "Tool", flag: str) -> None:
+    """Words that nobody could take are no success, and no bug of ours."""
+    with Path("/dev/full").open("wb") as full:
+        command = [*python_tool.command, flag]
+        environ = python_tool.environ
+        done = subprocess.run(command, env=environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == exit_codes.USAGE
+    assert "standard output: No space left on device; send it where it can be written" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_closed_stderr(python_tool: "Tool") -> None:

@@ -233,6 +233,17 @@ def test_waits_for_the_token(pod: Pod) -> None:
     assert "web/P.env" in pod.written()
 
 
+def test_waiting_for_the_token_is_used(pod: Pod) -> None:
+    """Until it comes the reader makes itself ready for what will be read; where it is there, no time is taken."""
+    plan = pod.plan(pod.container("web", P="sm://db#password", Q="${sm://other}"), awaits_token=True)
+    with pytest.raises(RefreshError):
+        pod.deliver(plan)
+    assert pod.warmed == [{"db", "other"}]
+    (pod.folder / "token").write_text("a token")
+    pod.deliver(plan)
+    assert pod.warmed == [{"db", "other"}]
+
+
 @pytest.mark.parametrize("plan", ["", "{", "{}", '{"containers": 1}'])
 def test_bad_plan(pod: Pod, plan: str) -> None:
     """A plan that cannot be read names its variable."""

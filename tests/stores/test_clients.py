@@ -1,9 +1,17 @@
 """botocore's clients are few, whoever names how many regions."""
 
 import gc
+import time
 import weakref
 
+import pytest
+
+from secretenv.references import Secret
+from secretenv.stores import Fetched, Refusal
+from secretenv.stores.aws import Aws
 from secretenv.stores.clients import Clients
+from tests.stores.conftest import Setup
+from tests.stores.faulty import FaultyAws
 
 
 def test_the_least_recently_used_client_goes() -> None:
@@ -16,3 +24,25 @@ def test_the_least_recently_used_client_goes() -> None:
     gc.collect()
     assert gone() is None
     assert clients.theirs("sts", "eu-west-1") is kept
+
+
+def test_what_was_made_ready_asks_nobody_and_is_used(aws: FaultyAws, setup: Setup) -> None:
+    """Clients are made before there is a token; the read afterwards makes none of its own but STS's, for the token."""
+    setup("secretsmanager").create_secret(Name="db", SecretString="text")
+    aws.asked.clear()
+    made: list[str] = []
+    clients = Clients(region="eu-west-1")
+    clients.register("creating-client-class", lambda event_name, **_: made.append(event_name.rpartition(".")[2]))
+    store = Aws(clients, clock=time.monotonic, role="reader")
+    store.warm([Secret("db")])
+    assert (sorted(made), dict(aws.asked)) == (["secrets-manager", "sts"], {})
+    found = store.fetch([Secret("db")], timeout=10)[Secret("db")]
+    assert isinstance(found, Fetched)
+    assert (found.value, made.count("secrets-manager")) == ("text", 1)
+
+
+def test_what_cannot_be_made_ready_is_told_by_the_read(store: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that is no URL stops nobody before he reads."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "no url")
+    store.warm([Secret("db")])
+    assert isinstance(store.fetch([Secret("db")], timeout=10)[Secret("db")], Refusal)
