@@ -1,5 +1,6 @@
 """What is left of botocore's data in an image: every call works on it, and every address is the same."""
 
+import gzip
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import botocore.session
 import pytest
 from moto.server import ThreadedMotoServer
 
-from images.aws_data import SERVICES, DataError, cut
+from images.aws_data import OPERATIONS, DataError, cut
 
 WHOLE = Path(botocore.__file__).parent / "data"
 MEGABYTE = 1_000_000
@@ -52,7 +53,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if part.name != "data":
             (place / part.name).symlink_to(part)
     (place / "data").mkdir()
-    for path in [*(WHOLE / name for name in (*SERVICES, "s3")), *WHOLE.glob("*.json")]:
+    for path in [*(WHOLE / name for name in (*OPERATIONS, "s3")), *WHOLE.glob("*.json")]:
         (shutil.copytree if path.is_dir() else shutil.copyfile)(path, place / "data" / path.name)
     cut(place / "data")
     return folder
@@ -61,8 +62,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_four_services_in_less_than_a_megabyte(tree: Path) -> None:
     """Nothing else is left, no older version of an API either."""
     data = tree / "botocore/data"
-    assert {path.name for path in data.iterdir() if path.is_dir()} == set(SERVICES)
-    assert all(len(list((data / service).iterdir())) == 1 for service in SERVICES)
+    assert {path.name for path in data.iterdir() if path.is_dir()} == set(OPERATIONS)
+    assert all(len(list((data / service).iterdir())) == 1 for service in OPERATIONS)
     assert sum(path.stat().st_size for path in data.rglob("*") if path.is_file()) < MEGABYTE
 
 
@@ -70,7 +71,7 @@ def addresses(session: Any) -> dict[tuple[str, str], str]:
     """Every service's address in every region, of every partition."""
     found = {}
     for partition in session.get_available_partitions():
-        for service in SERVICES:
+        for service in OPERATIONS:
             for region in session.get_available_regions(service, partition, allow_non_regional=True):
                 data = session._get_internal_component("endpoint_resolver").construct_endpoint(service, region)
                 found[service, region] = json.dumps(data, sort_keys=True, default=str)
@@ -133,7 +134,7 @@ def test_an_image_with_another_caller_says_so(tmp_path: Path) -> None:
     """The webhook's Dockerfile names what webhook/entrypoint asks: ECR, at botocore's own address."""
     (command,) = re.findall(r"images\.root /image /opt/token-injector(.*)", Path("Dockerfile.webhook").read_text())
     services = command.split()
-    for path in [*(WHOLE / name for name in (*SERVICES, *services, "s3")), *WHOLE.glob("*.json")]:
+    for path in [*(WHOLE / name for name in (*OPERATIONS, *services, "s3")), *WHOLE.glob("*.json")]:
         (shutil.copytree if path.is_dir() else shutil.copyfile)(path, tmp_path / path.name)
     cut(tmp_path, services)
     session = botocore.session.Session()
@@ -144,7 +145,7 @@ def test_an_image_with_another_caller_says_so(tmp_path: Path) -> None:
 
     assert client.meta.endpoint_url == "https://api.ecr.eu-west-1.amazonaws.com"
     assert callable(client.get_authorization_token)
-    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {*SERVICES, "ecr"}
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {*OPERATIONS, "ecr"}
 
 
 @pytest.mark.parametrize(
@@ -168,6 +169,30 @@ def test_endpoints_of_another_form_are_refused(tree: Path, tmp_path: Path) -> No
     (data / "endpoints.json").write_text('{"version": 4, "divisions": []}')
     with pytest.raises(DataError, match="none of our services"):
         cut(data)
+
+
+def test_nothing_else_can_be_asked(tree: Path) -> None:
+    """A client has the methods that our readers call, and no other one of the service."""
+    session = botocore.session.Session()
+    loader = botocore.loaders.Loader([str(tree / "botocore/data")], include_default_search_paths=False)
+    session.register_component("data_loader", loader)
+    for service, operations in OPERATIONS.items():
+        client = session.create_client(
+            service, region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b"
+        )
+        assert set(client.meta.method_to_api_mapping.values()) == set(operations)
+
+
+def test_an_operation_that_is_gone_is_refused(tree: Path, tmp_path: Path) -> None:
+    """A service without one of ours would fail in a pod; the build fails instead, and nothing is removed."""
+    data = tmp_path / "data"
+    shutil.copytree(tree / "botocore/data", data)
+    (model,) = data.glob("sts/*/service-2.json.gz")
+    model.write_bytes(gzip.compress(json.dumps({"operations": {"GetCallerIdentity": {}}, "shapes": {}}).encode()))
+    before = sorted(data.rglob("*"))
+    with pytest.raises(DataError, match="has no AssumeRoleWithWebIdentity"):
+        cut(data)
+    assert sorted(data.rglob("*")) == before
 
 
 def test_the_same_again(tree: Path, tmp_path: Path) -> None:
