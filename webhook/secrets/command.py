@@ -57,7 +57,9 @@ def launched(
     supervised = _supervised(one, asked.rotation)
     if supervised:
         flags.append(f"--supervise={supervised}")
-    expanded = [f"{secrets.EXPANDED_FLAG}={unexpanded(name)}" for name in _expanded_names(one)]
+    # Whoever keeps what cannot be resolved has such texts in the command too.
+    looked_for = () if asked.keeps_unresolved else _expanded_names(one)
+    expanded = [f"{secrets.EXPANDED_FLAG}={unexpanded(name)}" for name in looked_for]
     before = (LAUNCHER, secrets.EXEC_COMMAND, *flags, *expanded, "--")
     command, args = one.container.get("command"), one.container.get("args")
     if command:

@@ -18,6 +18,7 @@ from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
 from webhook.secrets.environment import Environment, Hidden
 from webhook.secrets.look_ups import ConfigMaps, LookUpUnavailableError
+from webhook.secrets.pieces import may_become_reference
 from webhook.secrets.piggy import REFERENCE_PREFIX, stays_text
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import PIGGY_CONTAINER, has_our_volumes, may_refer, restore
@@ -57,6 +58,11 @@ class ContainerNeeds:
     def hidden(self) -> tuple[Hidden, ...]:
         """Entries that may refer to something: nobody here knows."""
         return self.environment.hidden
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether a variable may refer to something that only the container will have."""
+        return bool(self.hidden or self.environment.made)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +109,10 @@ def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps
             "through for references: take fewer variables, or mount the ConfigMap as files",
         ) from exc
     files = {name: _file_template(name, text, asked, gathered) for name, text in asked.files.items()}
-    found = tuple(one for one in needs if one.templates or one.hidden)
+    found = tuple(one for one in needs if one.templates or one.is_unseen)
     if not (found or files):
         return None
-    others = (one.container for one in needs if not (one.templates or one.hidden))
+    others = (one.container for one in needs if not (one.templates or one.is_unseen))
     return Needs(containers=found, files=files, served=(*(one.container for one in found), *others))
 
 
@@ -128,7 +134,12 @@ def _container_needs(
     room: Room,
 ) -> ContainerNeeds:
     environment = read_environment(
-        container, data, gathered.of_pod, refers=partial(_refers, syntax=asked.syntax), room=room
+        container,
+        data,
+        gathered.of_pod,
+        refers=partial(_refers, syntax=asked.syntax),
+        may_refer=partial(may_become_reference, syntax=asked.syntax),
+        room=room,
     )
     place = f"{gathered.pod_place}: container {container['name']!r}, variable "
     _refuse_replaced(environment, place)
@@ -174,8 +185,8 @@ def _refuse_replaced(environment: Environment, place: str) -> None:
     for name in environment.doubtful:
         raise RefusedError(
             "expansion",
-            f"{place}{name}: it is a reference, and nobody resolves that where the later entry of this name, which is "
-            "optional, is absent: give the two entries different names",
+            f"{place}{name}: it is a reference or an escaped one, and a later entry of this name is optional: where "
+            "that is absent, nobody takes the text for what it is: give the two entries different names",
         )
     for one in environment.expanded:
         if one.is_reference and one.is_replaced:
