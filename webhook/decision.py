@@ -161,6 +161,8 @@ class Deny:
     reason: DenyReason
     message: str
     code: int = FORBIDDEN
+    also: tuple[str, ...] = ()
+    """What else is refused, as far as it can be told apart; the author is told of one at a time."""
 
 
 Decision = Injection | Skip | Deny

@@ -16,13 +16,13 @@ from webhook.env import INJECTED_VARIABLES, Entry
 from webhook.pod import Pod
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
-from webhook.secrets.command import Launched, launched
+from webhook.secrets.command import Launched, launched, refuse_expansions
 from webhook.secrets.delivery import choose_delivery
 from webhook.secrets.expansion import renamed
 from webhook.secrets.identity import choose_reader
 from webhook.secrets.look_ups import Entrypoints
 from webhook.secrets.needs import ContainerNeeds, Needs
-from webhook.secrets.refused import RefusedError
+from webhook.secrets.refused import Refusals, RefusedError
 from webhook.secrets.staying import refuse_without_sidecar
 from webhook.settings import Settings
 
@@ -52,18 +52,31 @@ def decide_secrets(
     entrypoints: Entrypoints,
 ) -> SecretsInjection | None:
     """The injection; None where there is nothing to deliver after all. Raises `RefusedError`."""
-    chosen = [(one, choose_delivery(one, asked, shape, settings, gathered)) for one in needs.containers]
-    served = [(one, delivery) for one, delivery in chosen if delivery is not None]
+    refusals = Refusals()
+    served: list[tuple[ContainerNeeds, Delivery]] = []
+    for one in needs.containers:
+        with refusals.collected():
+            chosen = choose_delivery(one, asked, shape, settings, gathered)
+            served += [(one, chosen)] if chosen else []
+    refusals.raise_first()
     if not served and not needs.files:
         return None
-    refuse_without_sidecar(pod, asked, shape, gathered)
+    with refusals.collected():
+        refuse_without_sidecar(pod, asked, shape, gathered)
     if settings.refresher_program == "python":
         raise RefusedError(
             "no_launcher",
             f"{gathered.pod_place}: its secrets are delivered by the launcher, and the webhook was started with "
             "--refresher-program=python: ask its operator for --refresher-program=launcher",
         )
-    reader = choose_reader(needs, asked, identity, settings, gathered)
+    with refusals.collected():
+        reader = choose_reader(needs, asked, identity, settings, gathered)
+    for one, delivery in served:
+        with refusals.collected():
+            if delivery != "envfile":
+                refuse_expansions(one, gathered)
+    refusals.raise_first()
+    # No registry is asked for a pod that is denied anyway, and after one that is silent no other.
     plans, containers, copies = [], [], []
     for index, (one, delivery) in enumerate(served):
         copy = _copies(one, index) if delivery == "env" and one.is_unseen else _Copies()
