@@ -236,7 +236,7 @@ shapes = given(
 )
 
 
-@settings(relaxed, max_examples=1200)
+@settings(relaxed, max_examples=1500)
 @shapes
 def test_no_application_starts_with_the_text_of_a_reference(
     *, container: dict[str, Any], floor: str, delivery: str, is_gone: bool
@@ -262,3 +262,16 @@ def test_what_stays_by_its_author_s_wish_starts(
     pod = pod_of(container, delivery, "keep")
     mutation = reviewed(pod, floor)
     assert started(jsonpatch.apply_patch(pod, json.loads(json.dumps(mutation.patch))), is_gone=is_gone) is not None
+
+
+@settings(relaxed, max_examples=300)
+@shapes
+def test_a_second_review_changes_nothing(
+    *, container: dict[str, Any], floor: str, delivery: str, is_gone: bool
+) -> None:
+    """What is put together of pieces is found again as it was, and so is what was warned of."""
+    del is_gone
+    pod = pod_of(container, delivery, "fail")
+    once = reviewed(pod, floor)
+    again = reviewed(jsonpatch.apply_patch(pod, json.loads(json.dumps(once.patch))), floor)
+    assert (again.patch, again.warnings) == ([], once.warnings)
