@@ -7,6 +7,7 @@ somebody's text is missing: an ordinary address with a pod's IP in it is no refe
 import string
 from collections.abc import Iterable, Iterator
 from enum import Enum
+from itertools import chain
 
 from secretenv.grammar import SCHEMES
 from secretenv.references import Syntax
@@ -48,10 +49,10 @@ def may_become_reference(pieces: tuple[Piece, ...], syntax: Syntax) -> bool:
     if Unknown.ANY in pieces:
         return True
     words = (*(SCHEMES if syntax.ours else ()), *(_ARNS if syntax.arns else ()), *([_PIGGY] if syntax.piggy else ()))
-    if any(_may_begin(pieces, word) for word in words):
+    if _may_begin(pieces, *words):
         return True
     embedded = _EMBEDDED if syntax.ours else ()
-    return any(_may_begin(behind, word) for behind in _from_each_dollar(pieces) for word in embedded)
+    return bool(embedded) and any(_may_begin(behind, *embedded) for behind in _from_each_dollar(pieces))
 
 
 def has_escaped(text: str) -> bool:
@@ -59,21 +60,23 @@ def has_escaped(text: str) -> bool:
     return any(f"${word}" in text for word in _EMBEDDED)
 
 
-def _from_each_dollar(pieces: tuple[Piece, ...]) -> Iterator[tuple[Piece, ...]]:
-    """The pieces from each place at which ${ may stand; no field of a pod has a dollar."""
+def _from_each_dollar(pieces: tuple[Piece, ...]) -> Iterator[Iterator[Piece]]:
+    """The pieces from each place at which ${ may stand; no field of a pod has a dollar.
+
+    Only the end of a text counts: what is whole in it was looked at, where it stands.
+    """
     for index, piece in enumerate(pieces):
         for text in (piece,) if isinstance(piece, str) else piece if isinstance(piece, tuple) else ():
-            at = text.find("$")
-            while at >= 0:
-                # Else the place is that of a whole text that was looked at, or of an ordinary dollar.
-                if text.startswith("{", at + 1) or at + 1 == len(text):
-                    yield (text[at : at + _LONGEST], *pieces[index + 1 :])
-                at = text.find("$", at + 1)
+            end = text[-_LONGEST:]
+            for at, character in enumerate(end):
+                # Else it is an ordinary dollar.
+                if character == "$" and end[at + 1 : at + 2] in ("", "{"):
+                    yield chain((end[at:],), (pieces[behind] for behind in range(index + 1, len(pieces))))
 
 
-def _may_begin(pieces: Iterable[Piece], word: str) -> bool:
-    """Whether a text of these pieces may begin with the word: what is left of it, piece by piece."""
-    left = {word}
+def _may_begin(pieces: Iterable[Piece], *words: str) -> bool:
+    """Whether a text of these pieces may begin with one of the words: what is left of them, piece by piece."""
+    left = set(words)
     for piece in pieces:
         if isinstance(piece, Unknown):
             left = {rest for each in left for rest in _behind_field(each)}

@@ -307,14 +307,15 @@ class _Reading:
             if not is_name:
                 yield part
                 continue
+            self._room.take(_VARIABLE)
             known = self.known.get(part)
-            if self._meant(part, known) is False and not (known is not None and known.is_made):
+            if self._meant(part, known) is False:
                 yield Unknown.ANY
             elif known is not None and self._is_reference(known):
                 yield NOTHING  # its value, where the kubelet has it; else it is refused
             elif known is not None:
                 pieces = known.pieces or (known.text,)
-                self._room.take(sum(_VARIABLE + (len(piece) if isinstance(piece, str) else 0) for piece in pieces))
+                self._room.take(sum(len(piece) if isinstance(piece, str) else _VARIABLE for piece in pieces))
                 yield from pieces
             else:
                 yield self._later.get(part) or f"$({part})"
