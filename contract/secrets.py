@@ -12,8 +12,8 @@ SOCKETS = "TOKEN_INJECTOR_SECRET_SOCKETS"
 METRICS_PORT = "TOKEN_INJECTOR_METRICS_PORT"
 METRICS_PORT_FIRST = 1024
 METRICS_PORT_LAST = 65535
-# Written by the webhook beside a copied `valueFrom` of a Secret: these variables of the injected container hold what
-# the application's container will have, under this prefix, the container's index in the plan, and "_".
+# These variables of the injected container hold what the application's container will have, which the kubelet alone
+# knows: under this prefix, the container's index in the plan, and "_".
 COPIED_PREFIX = "TOKEN_INJECTOR_COPIED_"
 
 # Written by tests and the demo only; read by the injected container: where the state volume is mounted, and where the
@@ -30,8 +30,8 @@ SOCKET_FD = 4
 # The word for the launcher in the application's container:
 # `exec --from=… [--timeout=S] [--expanded=NAME…] [--supervise=…] -- argv…`.
 EXEC_COMMAND = "exec"
-# A variable that may come from a Secret and that the kubelet expands, by $(NAME), before the launcher runs: where its
-# text was a reference, the launcher does not start what has that text.
+# A variable that may be a reference and that the kubelet expands, by $(NAME), before the launcher runs: where its text
+# was one, the launcher does not start what has that text.
 EXPANDED_FLAG = "--expanded"
 
 # Where the application's container sees the launcher and, beside it, its socket or its env file.

@@ -152,7 +152,7 @@ def _because(plan: ContainerPlan, pod: Mapping[str, Any], whole: Plan, settings:
     elif asked == "launcher":
         yield f"{by_whom} says launcher"
     elif plan.own_environment or plan.copied:
-        yield "variables come from Secrets or from ConfigMaps that are not known here, which only the launcher sees"
+        yield "variables come from Secrets, from unread ConfigMaps or of $(NAME), which only the launcher sees"
     elif not settings.has_env_files:
         yield f"kubelets may be {floor}, and env files need 1.35"
     else:

@@ -44,7 +44,7 @@ def findings(one: Rendering, secrets: KnownSecrets) -> tuple[Finding, ...]:
 
 def _errors(one: Rendering, secrets: KnownSecrets) -> Iterator[Finding]:
     if one.denial:
-        yield Finding("error", one.denial.message)
+        yield from (Finding("error", message) for message in (one.denial.message, *one.denial.also))
     delivered = _delivered(one)
     if delivered is None:
         return
@@ -107,9 +107,17 @@ def _notes(one: Rendering) -> Iterator[Finding]:
             image = next(each["image"] for each in _containers(one) if each["name"] == container.name)
             yield Finding(
                 "note",
-                f"container {container.name} has no command: the webhook asks the registry of {image} what it starts; "
-                f"kubectl token-injector entrypoint {image} --container {container.name} writes it down",
+                f"container {container.name} has no command, and what {image} starts is not looked up offline: the "
+                "webhook asks its registry, and denies the pod where that does not tell; kubectl token-injector "
+                f"entrypoint {image} --container {container.name} writes it down",
             )
+    if delivered.plan.broker and not _has_role(one):
+        account = account_key(one.subject.namespace, pods.service_account_name(one.subject.pod))
+        yield Finding(
+            "note",
+            f"the broker reads with its shared role, as service account {account} has none: whether a grant of the "
+            "broker's --grants allows it these secrets is not known here",
+        )
     for plan in delivered.plan.containers:
         if plan.copied or plan.own_environment:
             yield Finding(
@@ -121,6 +129,11 @@ def _notes(one: Rendering) -> Iterator[Finding]:
 def _delivered(one: Rendering) -> SecretsInjection | None:
     decision = one.mutation.decision
     return decision.secrets if isinstance(decision, Injection) else None
+
+
+def _has_role(one: Rendering) -> bool:
+    decision = one.mutation.decision
+    return isinstance(decision, Injection) and decision.web_identity is not None
 
 
 def _containers(one: Rendering) -> Iterator[Mapping[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from secretenv.references import MalformedReferenceError, Template, parse
@@ -79,20 +79,17 @@ def of_plan(plan: Plan, environ: Mapping[str, str], prepare: Prepare) -> tuple[W
 def of_container(
     container: ContainerPlan, plan: Plan, environ: Mapping[str, str], prepare: Prepare
 ) -> tuple[Wanted, ...]:
-    """The listed variables, and those copied from Secrets that refer to something."""
+    """The listed variables, and those that the kubelet alone knows and that refer to something."""
     listed = {variable.name: variable.text for variable in container.variables}
-    copied = {name: text for name, text in _copied(container, environ) if name not in listed}
-    made = _of_texts(container, copied, plan.syntax, prepare)
-    return (*_of_texts(container, listed, plan.syntax, prepare), *(one for one in made if one.template is not None))
+    found = _unlisted(container, _copied(container, environ), plan.syntax, prepare)
+    return (*_of_texts(container, listed, plan.syntax, prepare), *found)
 
 
 def of_request(container: ContainerPlan, plan: Plan, sent: Mapping[str, str], prepare: Prepare) -> tuple[Wanted, ...]:
     """The references in the variables that a container's launcher sent; where its plan allows none, nothing."""
     if not container.own_environment:
         return ()
-    known = {variable.name for variable in container.variables}
-    texts = {name: text for name, text in sent.items() if name not in known}
-    return tuple(one for one in _of_texts(container, texts, plan.syntax, prepare) if one.template is not None)
+    return _unlisted(container, sent, plan.syntax, prepare)
 
 
 def of_file(file: FilePlan, plan: Plan, prepare: Prepare) -> Wanted:
@@ -109,16 +106,43 @@ def _of_texts(container: ContainerPlan, texts: Mapping[str, str], syntax: Syntax
     ]
 
 
-def _copied(container: ContainerPlan, environ: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    """A single variable after a whole Secret's, as Kubernetes has `env` win over `envFrom`."""
-    for copied in sorted(container.copied, key=lambda copied: not copied.whole):
-        if not copied.whole:
-            if copied.environ in environ:
-                yield copied.name, environ[copied.environ]
-            continue
-        for name, text in environ.items():
-            if name.startswith(copied.environ):
-                yield copied.name + name.removeprefix(copied.environ), text
+def _unlisted(
+    container: ContainerPlan, sent: Mapping[str, str], syntax: Syntax, prepare: Prepare
+) -> tuple[Wanted, ...]:
+    """What refers to something of a container's variables that its plan does not list."""
+    known = {variable.name for variable in container.variables}
+    texts = {name: text for name, text in sent.items() if name not in known}
+    found = {one.name: one for one in _of_texts(container, texts, syntax, prepare) if one.template is not None}
+    parts = {one.name: one.of for one in container.joined}
+    return tuple(
+        _unless_changed(one, [found[name] for name in parts.get(one.name, ()) if name in found])
+        for one in found.values()
+    )
+
+
+def _unless_changed(one: Wanted, parts: Iterable[Wanted]) -> Wanted:
+    """A variable is refused where a text that is a reference has become another one in it: nobody meant that secret."""
+    own = {replace(reference, filters=()) for reference in one.references}
+    for part in parts:
+        if part.text in one.text and any(replace(each, filters=()) not in own for each in part.references):
+            reason = (
+                f"$({part.name}) is a reference, and the text around it makes another one of it: let the application "
+                f"read {part.name}, or write ${{…}} with each reference in it"
+            )
+            return replace(one, template=Refusal(reason="invalid", message=reason))
+    return one
+
+
+def _copied(container: ContainerPlan, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The container's variables, as the kubelet made them here; what it did not find has kept our name for it."""
+    prefix = container.copied
+    if not prefix:
+        return {}
+    return {
+        name.removeprefix(prefix): text.replace(f"$({prefix}", "$(")
+        for name, text in environ.items()
+        if name.startswith(prefix)
+    }
 
 
 def _template(text: str, syntax: Syntax, prepare: Prepare) -> Template | Refusal | None:

@@ -28,14 +28,12 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copied:
-    """A variable whose text the injected container finds in its own environment: the kubelet took it from a Secret."""
+class Joined:
+    """A variable into which the kubelet puts, by $(NAME), texts that may be references."""
 
     name: str
-    """In the application's container; of a whole Secret, the prefix of all of them ("" if none)."""
-    environ: str
-    """In the injected container; of a whole Secret, the prefix of all of them."""
-    whole: bool = False
+    of: tuple[str, ...]
+    """The variables that have these texts too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +57,13 @@ class ContainerPlan:
     directory: str
     """Where the injected container sees this container's volume."""
     variables: tuple[Variable, ...]
-    copied: tuple[Copied, ...] = ()
+    copied: str = ""
+    """The injected container has what the container will have in variables of this prefix: the kubelet alone knows what
+    comes from Secrets. "": nothing is looked for there."""
     own_environment: bool = False
     """Whether the launcher may ask for references in variables that are not listed: those from Secrets."""
+    joined: tuple[Joined, ...] = ()
+    """Where a reference that is not listed may have become another one."""
     started: Started | None = None
 
 

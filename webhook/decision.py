@@ -92,7 +92,7 @@ class SecretsInjection:
     own_identity: OwnIdentity | None = None
     """Instead of the pod's web identity."""
     copied_env: tuple[Entry, ...] = ()
-    """Entries of env by which the injected container gets what comes from Secrets."""
+    """Entries of env by which the injected container gets the containers' own, which only the kubelet knows."""
     copied_env_from: tuple[Mapping[str, Any], ...] = ()
     """The same of envFrom."""
     is_debugged: bool = False
@@ -161,6 +161,8 @@ class Deny:
     reason: DenyReason
     message: str
     code: int = FORBIDDEN
+    also: tuple[str, ...] = ()
+    """What else is refused, as far as it can be told apart; the author is told of one at a time."""
 
 
 Decision = Injection | Skip | Deny

@@ -120,7 +120,7 @@ class Aws:
             client = make(service, region)
         # botocore says ValueError of an AWS_ENDPOINT_URL that is no URL.
         except (*ERRORS, ValueError) as exc:
-            return {source: refusal(exc, source, role=self._role) for source in sources}
+            return {source: refusal(exc, source, region=region or "", role=self._role) for source in sources}
         reading = Reading(client=client, deadline=deadline, role=self._role, forbidden=self._forbidden)
         return readers[service](reading, sources)
 

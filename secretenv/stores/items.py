@@ -14,7 +14,7 @@ from secretenv.references import Item
 from secretenv.stores import Fetched, Refusal
 from secretenv.stores.attribute import text_or_bytes
 from secretenv.stores.reading import Outcome, Outcomes, Reading, incomplete
-from secretenv.stores.refusals import ERRORS, named, refusal
+from secretenv.stores.refusals import ERRORS, absent, named, refusal
 
 
 def fetch(reading: Reading, items: Sequence[Item]) -> Outcomes:
@@ -39,24 +39,24 @@ def _one(reading: Reading, items: Sequence[Item]) -> Outcomes:
             ReturnConsumedCapacity="TOTAL",  # so that a missing item is told from an answer that says nothing
         )
     except ERRORS as exc:
-        return {each: _refusal(exc, each, reading.role) for each in items}
-    return {each: _outcome(each, answer) for each in items}
+        return {each: _refusal(exc, each, reading) for each in items}
+    return {each: _outcome(each, answer, reading.region) for each in items}
 
 
-def _refusal(exc: Exception, item: Item, role: str) -> Refusal:
-    said = refusal(exc, item, role=role)
+def _refusal(exc: Exception, item: Item, reading: Reading) -> Refusal:
+    said = refusal(exc, item, region=reading.region, role=reading.role)
     if said.reason != "invalid" or "key element" not in said.message:
         return said
     form = f"{item.key_attribute} must be the table's partition key, of type string, and its only key"
     return Refusal(reason="invalid", message=f"{named(item)}: {form}")
 
 
-def _outcome(item: Item, answer: Mapping[str, Any]) -> Outcome:
+def _outcome(item: Item, answer: Mapping[str, Any], region: str) -> Outcome:
     if "ConsumedCapacity" not in answer:
         return incomplete(item)
     found = answer.get("Item")
     if not found:
-        return Refusal(reason="not_found", message=f"{named(item)} is not there: check table, key and region")
+        return absent(named(item), region, check="table, key and region")
     if item.attribute not in found:
         return Refusal(reason="not_found", message=f"{named(item)} has no attribute {item.attribute}")
     try:

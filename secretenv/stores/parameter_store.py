@@ -13,7 +13,7 @@ from secretenv.references import Parameter, ParameterPath
 from secretenv.stores import Fetched, Refusal
 from secretenv.stores.arn import path_of
 from secretenv.stores.reading import Outcome, Outcomes, Reading, incomplete
-from secretenv.stores.refusals import named
+from secretenv.stores.refusals import absent, named
 
 _BATCH = 10
 _BATCH_ACTION = "ssm:GetParameters"
@@ -55,7 +55,7 @@ def _batch(reading: Reading, parameters: Sequence[Parameter], *, decrypt: bool) 
     def call() -> Outcomes:
         answer = reading.client.get_parameters(Names=list(asked), WithDecryption=decrypt)
         missing = {asked[name] for name in answer.get("InvalidParameters", ()) if name in asked}
-        outcomes: Outcomes = {parameter: _missing(parameter) for parameter in missing}
+        outcomes: Outcomes = {parameter: _missing(parameter, reading.region) for parameter in missing}
         for found in answer.get("Parameters", ()):
             for name in (found.get("Name"), found.get("ARN")):
                 if parameter := by_name.get(name):
@@ -65,12 +65,10 @@ def _batch(reading: Reading, parameters: Sequence[Parameter], *, decrypt: bool) 
     return reading.batch(_BATCH_ACTION, parameters, call)
 
 
-def _missing(parameter: Parameter) -> Refusal:
-    text = f"{named(parameter)} is not there, or has no version {parameter.version}"
-    return Refusal(
-        reason="not_found",
-        message=f"{text if parameter.version else f'{named(parameter)} is not there'}: check name and region",
-    )
+def _missing(parameter: Parameter, region: str) -> Refusal:
+    if parameter.version:
+        return absent(f"{named(parameter)}, or its version {parameter.version},", region)
+    return absent(named(parameter), region)
 
 
 def _fetched(parameter: Parameter, found: Mapping[str, Any]) -> Outcome:
@@ -90,7 +88,9 @@ def _path(reading: Reading, path: ParameterPath, *, decrypt: bool) -> Outcomes:
         if not all({"Name", "Value", "Version"} <= each.keys() for each in found):
             return incomplete(path)
         if not found:
-            return Refusal(reason="not_found", message=f"there are no {named(path)}: check path and region")
+            return Refusal(
+                reason="not_found", message=f"there are no {named(path)} in {reading.region}: check path and region"
+            )
         lines = sorted(f"{each['Name']} {_version(each)}" for each in found)
         return Fetched(
             value={each["Name"]: each["Value"] for each in found},

@@ -24,6 +24,11 @@ class Reading:
     forbidden: set[str]
     """Batch actions that AWS has denied; each is asked for once."""
 
+    @property
+    def region(self) -> str:
+        """The one that is asked."""
+        return str(self.client.meta.region_name)
+
     def together(self, calls: Sequence[Callable[[], Mapping[Source, Outcome]]]) -> Outcomes:
         """The outcomes of all that came back in time."""
         return {source: outcome for part in together(calls, self.deadline) for source, outcome in part.items()}
@@ -33,7 +38,7 @@ class Reading:
         try:
             return {source: call()}
         except ERRORS as exc:
-            return {source: refusal(exc, source, role=self.role)}
+            return {source: refusal(exc, source, region=self.region, role=self.role)}
 
     def batch(self, action: str, sources: Sequence[Source], call: Callable[[], Outcomes]) -> Outcomes:
         """The outcomes of a call for several sources.
@@ -48,7 +53,9 @@ class Reading:
             denied = denied_action(exc)
             if denied in {"", action}:
                 self.forbidden.add(action)
-            outcomes: Outcomes = {source: refusal(exc, source, role=self.role) for source in sources}
+            outcomes: Outcomes = {
+                source: refusal(exc, source, region=self.region, role=self.role) for source in sources
+            }
             of_each = any(isinstance(each, Refusal) and each.reason == "unavailable" for each in outcomes.values())
             return outcomes if of_each or is_of_identity(exc) else {}
 

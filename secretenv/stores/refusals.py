@@ -57,7 +57,12 @@ def named(source: Source) -> str:
             return f"item {key} of table {table}"
 
 
-def refusal(exc: Exception, source: Source, *, role: str = "") -> Refusal:
+def absent(what: str, region: str, *, check: str = "name and region") -> Refusal:
+    """The refusal of what is not in the region that was asked: most often it is in another one."""
+    return Refusal(reason="not_found", message=f"{what} is not there in {region}: check {check}")
+
+
+def refusal(exc: Exception, source: Source, *, region: str, role: str = "") -> Refusal:
     """The refusal for one of ERRORS. `role`: whose permissions these are, where the error does not say it."""
     if is_of_identity(exc):
         return identity_refusal(exc, role=role)
@@ -65,16 +70,18 @@ def refusal(exc: Exception, source: Source, *, role: str = "") -> Refusal:
         status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         error = exc.response.get("Error", {})
         code, said = str(error.get("Code", "")), str(error.get("Message", ""))
-        return refused(code, said, source, role=role, operation=exc.operation_name, status=status)
+        return refused(code, said, source, region=region, role=role, operation=exc.operation_name, status=status)
     return _without_answer(exc, named(source))
 
 
-def refused(code: str, said: str, source: Source, *, role: str, operation: str, status: int = 0) -> Refusal:
+def refused(
+    code: str, said: str, source: Source, *, region: str, role: str, operation: str, status: int = 0
+) -> Refusal:
     """The refusal for an error code, AWS's text and the HTTP status."""
     what = named(source)
     reason = _reason(code, status)
     if reason == "not_found":
-        return Refusal(reason=reason, message=f"{what} is not there ({code} from {operation}): check name and region")
+        return absent(what, f"{region} ({code} from {operation})")
     if reason == "unavailable":
         return Refusal(reason=reason, message=f"{what}: AWS cannot answer now ({code or status} from {operation})")
     if reason == "access_denied":

@@ -67,7 +67,7 @@ def _ask_batch(reading: Reading, secrets: Sequence[Secret]) -> Outcomes:
         for error in answer.get("Errors", ()):
             code, said = error.get("ErrorCode", ""), error.get("Message", "")
             outcomes |= {
-                secret: refused(code, said, secret, role=reading.role, operation=_ACTION)
+                secret: refused(code, said, secret, region=reading.region, role=reading.role, operation=_ACTION)
                 for secret in asked.get(error.get("SecretId"), ())
             }
         for value in answer.get("SecretValues", ()):
@@ -87,7 +87,9 @@ def _describe(reading: Reading, secret: Secret) -> Outcomes:
     try:
         return {secret: _described(secret, reading.client.describe_secret(SecretId=secret.name))}
     except ERRORS as exc:
-        return {} if denied_action(exc) is not None else {secret: refusal(exc, secret, role=reading.role)}
+        if denied_action(exc) is not None:
+            return {}
+        return {secret: refusal(exc, secret, region=reading.region, role=reading.role)}
 
 
 def _described(secret: Secret, answer: Mapping[str, Any]) -> Outcome:

@@ -128,13 +128,85 @@ def test_an_unknown_entrypoint_is_a_note() -> None:
 
     assert finished.code == 0
     assert (
-        "Deployment/shop/web: note: container app has no command: the webhook asks the registry of nginx:1 what it "
-        "starts; kubectl token-injector entrypoint nginx:1 --container app writes it down\n"
+        "Deployment/shop/web: note: container app has no command, and what nginx:1 starts is not looked up offline: "
+        "the webhook asks its registry, and denies the pod where that does not tell; kubectl token-injector entrypoint "
+        "nginx:1 --container app writes it down\n"
     ) in finished.out
     known = check(
         manifest("Deployment", pod([variable("sm://db#a")], command=["/app"])), flags=("--kubelet-version-floor=1.34",)
     )
     assert "note" not in known.out
+
+
+def test_all_errors_of_a_pod() -> None:
+    """Each variable and each container by itself, in both forms; the webhook says the first."""
+    annotations = {SECRETS: "true", "admission.token-injector/secret-file.tls": "plain"}
+    template = pod([variable("sm://"), variable("ssm-path://x", "B"), variable("sm://db#a", "C")], annotations)
+    template["spec"]["containers"].append({"name": "other", "image": "nginx:1", "env": [variable("ddb://x")]})
+    said = [
+        "'app', variable A: the",
+        "'app', variable B: the",
+        "'other', variable A: the",
+        "secret-file.tls: it refers",
+    ]
+
+    finished = check(manifest("Deployment", template), flags=(FLOOR,))
+    found = json.loads(check(manifest("Deployment", template), flags=(FLOOR, "-o", "json")).out)
+
+    assert len(finished.out.splitlines()) == len(said)
+    for line, words in zip(finished.out.splitlines(), said, strict=True):
+        assert line.startswith("Deployment/shop/web: error: ")
+        assert words in line
+    assert [each["severity"] for each in found["objects"][0]["findings"]] == ["error"] * len(said)
+    assert found["errors"] == len(said)
+
+
+def test_all_that_a_command_must_not_have() -> None:
+    """The launcher's containers one by one, and who reads."""
+    annotations = {SECRETS: "true", "admission.token-injector/secret-identity": "broker"}
+    template = pod([variable("sm://db#a")], annotations, command=["/app", "$(A)"])
+    template["spec"]["containers"].append({**template["spec"]["containers"][0], "name": "other"})
+
+    lines = check(manifest("Deployment", template), flags=("--kubelet-version-floor=1.34",)).out.splitlines()
+
+    assert len(lines) == 3
+    assert "a broker shall read the secrets" in lines[0]
+    assert ["container 'app': command contains $(A)" in lines[1], "'other': command" in lines[2]] == [True, True]
+
+
+def test_rotation_of_no_file() -> None:
+    """Where only files are renewed and there is none, nothing would ever change: a warning."""
+    annotations = {SECRETS: "true", "admission.token-injector/secret-rotation": "file"}
+    with_file = {**annotations, "admission.token-injector/secret-file.a": "sm://db"}
+
+    finished = check(manifest("Deployment", pod([variable("sm://db#a")], annotations)), flags=(FLOOR,))
+
+    assert "warning: pod shop/web-, annotation admission.token-injector/secret-rotation: 'file' renews" in finished.out
+    assert "warning" not in check(manifest("Deployment", pod(annotations=with_file)), flags=(FLOOR,)).out
+
+
+def test_a_grant_that_nobody_knows_here() -> None:
+    """Without a role the broker's shared one reads, where a grant allows it: only the broker knows its grants."""
+    annotations = {SECRETS: "true", "admission.token-injector/secret-identity": "broker"}
+    template = pod([variable("sm://db#a")], annotations)
+    flags = (FLOOR, "--broker-address=https://broker.webhook.svc", "--region=eu-west-1")
+    without_role = write_document({**ACCOUNT, "metadata": {"name": "web", "namespace": "shop"}})
+    stdin = f"{without_role}---\n{write_document(manifest('Deployment', template))}"
+
+    finished = run("check", "-f", "-", *flags, stdin=stdin)
+
+    assert (
+        "note: the broker reads with its shared role, as service account shop/web has none: whether a" in finished.out
+    )
+    assert "note" not in check(manifest("Deployment", template), flags=flags).out
+
+
+def test_slips_of_references() -> None:
+    """As the webhook: what was surely meant as a reference."""
+    finished = check(manifest("Deployment", pod([variable("SM://db#a")])), flags=(FLOOR, "--strict"))
+
+    assert finished.code == 1
+    assert "warning: container app: variable A begins with SM://, which is no reference" in finished.out
 
 
 def test_config_maps_that_no_file_has() -> None:

@@ -37,6 +37,7 @@ COMPLETE = [
         "webhook/secrets/delivery.py",
         "webhook/secrets/identity.py",
         "webhook/secrets/look_ups.py",
+        "webhook/secrets/near.py",
         "webhook/secrets/needs.py",
         "webhook/secrets/resources.py",
         "webhook/secrets/staying.py",

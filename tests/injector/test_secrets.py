@@ -10,7 +10,7 @@ from contract import exit_codes
 from contract.secrets import MAGIC
 from injector import state
 from injector.errors import RefreshError
-from secretenv.plan import Copied, Plan
+from secretenv.plan import Joined, Plan
 from secretenv.stores import Refusal
 from tests.injector.secret_pod import CANARY, DENIED, UNAVAILABLE, FakeStore, Pod
 
@@ -193,22 +193,35 @@ def test_long_value_in_a_file(pod: Pod) -> None:
 
 
 def test_copied_from_secrets(pod: Pod) -> None:
-    """Variables from Secrets are found under their prefix; those that refer to nothing are left to the container."""
+    """What the kubelet alone knows is found under a prefix; what refers to nothing is left to the container."""
     pod.environ = {
         "TOKEN_INJECTOR_COPIED_0_ONE": "sm://db#password",
-        "TOKEN_INJECTOR_COPIED_0_PRE_A": "${sm://db#user}!",
+        "TOKEN_INJECTOR_COPIED_0_PRE_A": "${sm://db#user}! $(TOKEN_INJECTOR_COPIED_0_NONE)",
         "TOKEN_INJECTOR_COPIED_0_PRE_B": "plain",
         "TOKEN_INJECTOR_COPIED_0_PRE_LISTED": "sm://other",
         "TOKEN_INJECTOR_COPIED_1_X": "sm://other",
     }
-    copied = (
-        Copied(name="ONE", environ="TOKEN_INJECTOR_COPIED_0_ONE"),
-        Copied(name="ABSENT", environ="TOKEN_INJECTOR_COPIED_0_ABSENT"),
-        Copied(name="PRE_", environ="TOKEN_INJECTOR_COPIED_0_PRE_", whole=True),
-    )
-    container = replace(pod.container("old", "env", PRE_LISTED="sm://db#user"), copied=copied)
+    container = replace(pod.container("old", "env", PRE_LISTED="sm://db#user"), copied="TOKEN_INJECTOR_COPIED_0_")
     pod.deliver(pod.plan(container))
-    assert pod.written()["old/env"] == answer(PRE_LISTED="ann", PRE_A="ann!", ONE=CANARY)
+    assert pod.written()["old/env"] == answer(PRE_LISTED="ann", ONE=CANARY, PRE_A="ann! $(NONE)")
+
+
+def test_a_reference_that_became_another_one(pod: Pod) -> None:
+    """A text around $(NAME) may make another secret's name of NAME's: it is not read, and both variables are named."""
+    pod.environ = {
+        "TOKEN_INJECTOR_COPIED_0_A": "sm://db#user",
+        "TOKEN_INJECTOR_COPIED_0_SAME": "${sm://db#user}@db",
+        "TOKEN_INJECTOR_COPIED_0_B": "sm://db#username",
+    }
+    joined = (Joined(name="B", of=("A",)), Joined(name="SAME", of=("A",)))
+    container = replace(pod.container("old", "env"), copied="TOKEN_INJECTOR_COPIED_0_", joined=joined)
+    with pytest.raises(
+        RefreshError, match=r"^B in container old: \$\(A\) is a reference, .* let the application"
+    ) as caught:
+        pod.deliver(pod.plan(container))
+    assert caught.value.exit_code == exit_codes.SECRET_UNRESOLVED
+    pod.deliver(replace(pod.plan(container), keeps_unresolved=True))
+    assert pod.written()["old/env"] == answer(A="ann", SAME="ann@db")
 
 
 def test_initial_delay(pod: Pod) -> None:

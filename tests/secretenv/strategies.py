@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from secretenv.piggy import PiggySource
-from secretenv.plan import Broker, ContainerPlan, Copied, FilePlan, Plan, Started, Variable
+from secretenv.plan import Broker, ContainerPlan, FilePlan, Joined, Plan, Started, Variable
 from secretenv.references import (
     Item,
     Key,
@@ -63,8 +63,9 @@ _CONTAINERS = st.builds(
     delivery=st.sampled_from(["envfile", "env", "socket"]),
     directory=st.text(),
     variables=st.lists(st.builds(Variable, name=st.text(), text=st.text())).map(tuple),
-    copied=st.lists(st.builds(Copied, name=st.text(), environ=st.text(), whole=st.booleans())).map(tuple),
+    copied=st.text(),
     own_environment=st.booleans(),
+    joined=st.lists(st.builds(Joined, name=st.text(), of=_TEXTS)).map(tuple),
     started=st.none() | st.builds(Started, image=st.text(), entrypoint=_TEXTS, cmd=_TEXTS, has_args=st.booleans()),
 )
 PLANS = st.builds(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretenv.piggy import PiggySource
-from secretenv.plan import Broker, ContainerPlan, Copied, FilePlan, Plan, PlanError, Variable, from_json, to_json
+from secretenv.plan import Broker, ContainerPlan, FilePlan, Joined, Plan, PlanError, Variable, from_json, to_json
 from secretenv.references import Syntax
 from tests.secretenv.strategies import PLANS
 
@@ -27,7 +27,8 @@ def test_what_it_looks_like() -> None:
                 delivery="env",
                 directory="/var/run/token-injector/token-injector-secrets-app",
                 variables=(Variable(name="DB", text="${sm://db#user}\n"),),
-                copied=(Copied(name="", environ="TOKEN_INJECTOR_COPIED_0_", whole=True),),
+                copied="TOKEN_INJECTOR_COPIED_0_",
+                joined=(Joined(name="DSN", of=("USER", "PASSWORD")),),
             ),
         ),
         files=(FilePlan(name="tls.key", text="sm://tls"),),
@@ -38,7 +39,7 @@ def test_what_it_looks_like() -> None:
     assert to_json(plan) == (
         '{"syntax":{"ours":true,"arns":false,"piggy":{"secret_name":"shop/orders"}},"containers":[{"name":"app",'
         '"delivery":"env","directory":"/var/run/token-injector/token-injector-secrets-app","variables":[{"name":"DB",'
-        '"text":"${sm://db#user}\\n"}],"copied":[{"name":"","environ":"TOKEN_INJECTOR_COPIED_0_","whole":true}]}],'
+        '"text":"${sm://db#user}\\n"}],"copied":"TOKEN_INJECTOR_COPIED_0_","joined":[{"name":"DSN","of":["USER","PASSWORD"]}]}],'
         '"files":[{"name":"tls.key","text":"sm://tls"}],"broker":{"address":"https://broker","ca":"PEM",'
         '"token_file":"/token"},"initial_delay":1.5}'
     )

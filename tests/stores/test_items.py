@@ -69,8 +69,8 @@ def test_the_table_by_arn(store: Aws) -> None:
     ("source", "reason", "said"),
     [
         (item("missing"), "not_found", "has no attribute missing"),
-        (item("value", key="/missing"), "not_found", "is not there"),
-        (item("value", table="missing"), "not_found", "is not there"),
+        (item("value", key="/missing"), "not_found", f"is not there in {REGION}"),
+        (item("value", table="missing"), "not_found", f"is not there in {REGION}"),
         (Item(table="secrets", key="x", key_attribute="other", attribute="value"), "invalid", "partition key"),
     ],
 )

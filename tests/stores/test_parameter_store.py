@@ -87,11 +87,12 @@ def test_a_key_that_one_may_not_use_spoils_no_batch(aws: FaultyAws, store: Aws, 
 
 @pytest.mark.parametrize("others", [[], [Parameter("/there")]])
 def test_missing_parameters_and_versions(store: Aws, owner: Any, others: list[Parameter]) -> None:
-    """They are refused as not found, in a batch and alone."""
+    """They are refused as not found, in a batch and alone, with the region that was asked."""
     put(owner, "/there", "value")
     for missing in (Parameter("/missing"), Parameter("/there", version="7")):
         found = store.fetch([missing, *others], timeout=TIMEOUT)
         assert refused(found, missing).reason == "not_found"
+        assert f"in {REGION}" in refused(found, missing).message
         assert len(values(found)) == len(others)
 
 
@@ -107,9 +108,13 @@ def test_a_path_in_pages(aws: FaultyAws, store: Aws, owner: Any, path: str) -> N
 
 
 def test_an_empty_path(store: Aws) -> None:
-    """No parameter below is a mistake of the path."""
+    """No parameter below is a mistake of the path, or of the region."""
     nothing = ParameterPath("/nothing")
-    assert refused(store.fetch([nothing], timeout=TIMEOUT), nothing).reason == "not_found"
+    found = refused(store.fetch([nothing], timeout=TIMEOUT), nothing)
+    assert (found.reason, found.message) == (
+        "not_found",
+        f"there are no parameters below /nothing in {REGION}: check path and region",
+    )
 
 
 def test_versions_are_those_of_a_fetch_and_change_with_a_write(store: Aws, owner: Any) -> None:

@@ -101,8 +101,8 @@ def test_one_bad_secret_spoils_no_batch(store: Aws, owner: Any) -> None:
     assert isinstance(found[good], Fetched)
     assert found[missing] == Refusal(
         reason="not_found",
-        message="secret missing is not there (ResourceNotFoundException from secretsmanager:GetSecretValue): "
-        "check name and region",
+        message="secret missing is not there in eu-west-1 (ResourceNotFoundException from "
+        "secretsmanager:GetSecretValue): check name and region",
     )
     assert refused(found, deleted).reason == "invalid"
     assert "marked for deletion" in refused(found, deleted).message

@@ -109,6 +109,25 @@ def test_a_text_of_many_names_that_is_meant_often() -> None:
     assert time.process_time() - start < MOST_SECONDS
 
 
+@pytest.mark.parametrize(
+    "values", [["$(F)" + "${" * 500_000], ["$(F)${x" * 2_000] * 100, ["-$(F)", *["$(V)$(V)"] * 60]]
+)
+def test_pieces_of_which_a_reference_may_come(values: list[str]) -> None:
+    """Many places at which one may begin, many fields of the pod, and each text twice in the next."""
+    field = {"name": "F", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+    env = [field, *({"name": "V", "value": value} for value in values)]
+    pod = {
+        "metadata": {"annotations": {"admission.token-injector/secrets": "true"}},
+        "spec": {"containers": [container(env=env)]},
+    }
+    settings = parse_settings({"image": [IMAGE], "kubelet-version-floor": ["1.35"]}, {})[0]
+
+    start = time.process_time()
+    mutate(pod, NAMESPACE, {}, settings, seed=UID)
+
+    assert time.process_time() - start < MOST_SECONDS
+
+
 @pytest.mark.parametrize("place", ["args", "value"])
 def test_names_that_any_of_many_secrets_may_hold(place: str) -> None:
     """Thousands of Secrets, and tens of thousands of names that none of them has."""

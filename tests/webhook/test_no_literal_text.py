@@ -4,6 +4,9 @@ The mutated pod is run by a kubelet, an injected container and a launcher of a f
 """
 
 import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jsonpatch
@@ -13,21 +16,25 @@ from hypothesis import strategies as st
 
 from contract import annotations as keys
 from contract import secrets
+from injector.wanted import of_container, of_request
 from secretenv.plan import ContainerPlan, Plan, from_json
-from secretenv.references import parse
+from secretenv.references import Template, canonical, parse
+from secretenv.stores import Refusal
 from tests.webhook import strategies
 from tests.webhook.cases import IMAGE
 from webhook.decision import Deny
 from webhook.mutate import Mutation, mutate
+from webhook.secrets.look_ups import LookUps
 from webhook.settings import parse_settings
 
 pytestmark = pytest.mark.slow
 
-SECRET = {"A": "sm://secret#a", "B": "plain", "C": "${sm://secret#c}", "REF": "u:${sm://s}"}
-CONFIG_MAP = {"A": "sm://prod/db#a", "REF": "plain", "P": "piggy:p", "D": "$$(A) $(A) ${sm://prod/d}"}
-ANNOTATED = "sm://prod/db#note"
-VALUE = "VALUE"
-NAMES = ("A", "B", "C", "E", "A(B")
+SECRET = {"A": "sm://secret#a", "B": "plain", "C": "${sm://secret#c}", "REF": "u:${sm://s}", "E": "sm", "X": "//secret"}
+CONFIG_MAP = {"A": "sm://prod/db#a", "REF": "plain", "P": "piggy:p", "D": "$$(A) $(A) ${sm://prod/d}", "X": "x"}
+OVERRIDES = {"A": "plain", "E": "http", "X": "x"}
+CONFIG_MAPS = {"settings": CONFIG_MAP, "overrides": OVERRIDES}
+ANNOTATIONS = {"example.org/db": "sm://prod/db#note", "example.org/scheme": "sm", "example.org/open": "${sm:"}
+NAMES = ("A", "B", "C", "E", "X", "A(B")
 TEXTS = (
     "plain",
     "sm://x#k",
@@ -41,8 +48,18 @@ TEXTS = (
     "$(E)",
     "$(A(B)",
     "$(x$(B)${sm://z}",
+    "http",
+    "sm:$(X)",
+    "$(E)://x",
+    "$(A)-y",
+    "${$(A)|trim}",
+    "$(C)//x}",
+    "http://$(E)/",
 )
-WORDS = ("$(A)", "-$(B)-", "$$(A)", "$(E)", "$(A(B)")
+ESCAPED = "${sm://e}"
+# No name is read that a text beside $(NAME) has changed.
+MEANT = {"secret#a", "secret#c", "s", "prod/db#a", "prod/d", "prod/db#note", "x#k", "x", "y", "z", "secret"}
+WORDS = ("$(A)", "-$(B)-", "$$(A)", "$(E)", "$(A(B)", "$(X)", "$(C)")
 WARNED = ("stays one", "stay as they are")
 FLOORS = ("1.28", "1.30", "1.36")
 
@@ -58,19 +75,28 @@ def containers(draw: st.DrawFn) -> dict[str, Any]:
             {"valueFrom": {"configMapKeyRef": {"name": "settings", "key": "D"}}},
             {"valueFrom": {"configMapKeyRef": {"name": "settings", "key": "D", "optional": True}}},
             {"valueFrom": {"configMapKeyRef": {"name": "settings", "key": "NONE", "optional": True}}},
-            {"valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['example.org/db']"}}},
+            {"valueFrom": {"configMapKeyRef": {"name": "overrides", "key": "E", "optional": True}}},
+            {"valueFrom": {"configMapKeyRef": {"name": "overrides", "key": "A", "optional": True}}},
+            {"valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+            *({"valueFrom": {"fieldRef": {"fieldPath": f"metadata.annotations['{key}']"}}} for key in ANNOTATIONS),
         )
     )
     entry = st.builds(
         lambda name, source: {"name": name, **source}, st.sampled_from(NAMES), texts | of_secrets | others
     )
-    whole = st.sampled_from(({"secretRef": {"name": "s"}}, {"configMapRef": {"name": "settings"}}))
+    whole = st.sampled_from(
+        (
+            {"secretRef": {"name": "s"}},
+            {"configMapRef": {"name": "settings"}},
+            {"configMapRef": {"name": "overrides", "optional": True}},
+        )
+    )
     return {
         "name": "app",
         "image": "registry.example/orders:1",
         "command": [
             "/app",
-            *draw(st.lists(st.sampled_from(("$(A)", "-$(B)-", "$$(A)", "$(E)", "$(A(B)")), max_size=2)),
+            *draw(st.lists(st.sampled_from(WORDS), max_size=2)),
         ],
         "env": draw(st.lists(entry, min_size=1, max_size=5)),
         "envFrom": draw(st.lists(whole, max_size=2)),
@@ -96,43 +122,41 @@ def kubelets(container: dict[str, Any], values: dict[str, str], *, is_gone: bool
     """The environment that the kubelet makes; `values` are those of env files. Optional keys may be gone by now."""
     known: dict[str, str] = {}
     for source in container.get("envFrom") or ():
-        data = SECRET if "secretRef" in source else CONFIG_MAP
-        known |= {(source.get("prefix") or "") + key: text for key, text in data.items()}
+        reference = source.get("configMapRef") or {}
+        data = CONFIG_MAPS[reference["name"]] if reference else SECRET
+        if not (is_gone and reference.get("optional")):
+            known |= {(source.get("prefix") or "") + key: text for key, text in data.items()}
     for entry in container.get("env") or ():
         match entry.get("valueFrom"):
             case {"fileKeyRef": _}:
                 known[entry["name"]] = values[entry["name"]]
             case {"secretKeyRef": {"key": key}}:
                 known |= {entry["name"]: SECRET[key]} if key in SECRET else {}
-            case {"configMapKeyRef": {"key": key} as reference}:
-                if key in CONFIG_MAP and not (is_gone and reference.get("optional")):
-                    known[entry["name"]] = CONFIG_MAP[key]
-            case {"fieldRef": _}:
-                known[entry["name"]] = ANNOTATED
+            case {"configMapKeyRef": {"name": name, "key": key} as reference}:
+                if key in CONFIG_MAPS[name] and not (is_gone and reference.get("optional")):
+                    known[entry["name"]] = CONFIG_MAPS[name][key]
+            case {"fieldRef": {"fieldPath": path}}:
+                quoted = path.partition("'")[2].removesuffix("']")
+                known[entry["name"]] = ANNOTATIONS[quoted] if quoted else "sm"
             case _:
                 known[entry["name"]] = expanded(entry.get("value") or "", known)
     return known
 
 
-def resolved(text: str, plan: Plan) -> str | None:
-    """What the injected container makes of a text; None: it refers to nothing."""
-    template = parse(text, plan.syntax)
-    if template is None:
+def resolved(template: Template) -> str:
+    """What the injected container makes of it: a secret's value is its name in brackets."""
+    return "".join(
+        part if isinstance(part, str) else f"<{canonical(replace(part, filters=())).removeprefix('sm://')}>"
+        for part in template.parts
+    )
+
+
+def answered(one: ContainerPlan, plan: Plan, own: dict[str, str], injected: dict[str, str]) -> dict[str, str] | None:
+    """What the launcher is told to set; None: nothing, and not to start."""
+    found = [*of_container(one, plan, injected, lambda each: each), *of_request(one, plan, own, lambda each: each)]
+    if any(isinstance(each.template, Refusal) for each in found) and not plan.keeps_unresolved:
         return None
-    return "".join(part if isinstance(part, str) else VALUE for part in template.parts)
-
-
-def answered(one: ContainerPlan, plan: Plan, own: dict[str, str], injected: dict[str, str]) -> dict[str, str]:
-    """What the launcher is told to set."""
-    found: dict[str, str | None] = {}
-    for copied in sorted(one.copied, key=lambda copied: not copied.whole):
-        for name, text in injected.items():
-            if name == copied.environ or (copied.whole and name.startswith(copied.environ)):
-                found[copied.name + name.removeprefix(copied.environ)] = resolved(text, plan)
-    if one.own_environment:
-        found |= {name: resolved(text, plan) for name, text in own.items()}
-    found |= {variable.name: resolved(variable.text, plan) for variable in one.variables}
-    return {name: text for name, text in found.items() if text is not None}
+    return {each.name: resolved(each.template) for each in found if isinstance(each.template, Template)}
 
 
 def started(mutated: dict[str, Any], *, is_gone: bool) -> tuple[list[str], dict[str, str]] | None:
@@ -145,13 +169,17 @@ def started(mutated: dict[str, Any], *, is_gone: bool) -> tuple[list[str], dict[
         return [expanded(word, known) for word in container["command"]], known
     plan = from_json(own_text[secrets.PLAN].replace("$$", "$"))
     one = next((each for each in plan.containers if each.name == "app"), None)
-    values = {each.name: resolved(each.text, plan) or "" for each in (one.variables if one else ())}
+    templates = {each.name: parse(each.text, plan.syntax) for each in (one.variables if one else ())}
+    values = {name: resolved(template) for name, template in templates.items() if template}
     known = kubelets(container, values, is_gone=is_gone)
     command = [expanded(word, known) for word in container["command"]]
     if one is None or one.delivery == "envfile":
         return command, known
     flags, command = command[: command.index("--")], command[command.index("--") + 1 :]
-    env = known | answered(one, plan, known, kubelets(injected, {}, is_gone=is_gone))
+    told = answered(one, plan, known, kubelets(injected, {}, is_gone=is_gone))
+    if told is None:
+        return None
+    env = known | told
     for flag in flags:
         kind, _, name = flag.partition("=")
         text = known.get(name)
@@ -162,46 +190,88 @@ def started(mutated: dict[str, Any], *, is_gone: bool) -> tuple[list[str], dict[
     return command, env
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(
-    container=containers(),
-    floor=st.sampled_from(FLOORS),
-    delivery=st.sampled_from(("auto", "launcher")),
-    is_gone=st.booleans(),
-)
-def test_no_application_starts_with_the_text_of_a_reference(
-    *, container: dict[str, Any], floor: str, delivery: str, is_gone: bool
-) -> None:
-    """The pod is denied, the launcher refuses, its author is warned, or every reference has become its value."""
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": "orders",
-            "annotations": {
-                keys.SECRETS: "true",
-                keys.SECRET_DELIVERY: delivery,
-                keys.REGION: "eu-west-1",
-                "example.org/db": ANNOTATED,
-            },
-        },
-        "spec": {"serviceAccountName": "orders", "containers": [container]},
-    }
+class ConfigMaps:
+    """Those that are there when the pod comes."""
+
+    def data(self, namespace: str, name: str) -> Mapping[str, str]:
+        """The texts of one."""
+        assert namespace == strategies.NAMESPACE
+        return CONFIG_MAPS[name]
+
+
+def reviewed(pod: dict[str, Any], floor: str) -> Mutation:
+    """What the webhook says; such that nothing is left to warn of."""
     options, _ = parse_settings({"image": [IMAGE], "kubelet-version-floor": [floor]}, {})
-    mutation: Mutation = mutate(
+    mutation = mutate(
         pod,
         strategies.NAMESPACE,
         {keys.ROLE_ARN: strategies.ROLES[0]},
         options,
         seed="one",
-        look_ups=strategies.LOOK_UPS,
+        look_ups=LookUps(config_maps=ConfigMaps(), entrypoints=strategies.LOOK_UPS.entrypoints),
     )
     assume(not isinstance(mutation.decision, Deny))
     assume(not any(word in warning for warning in mutation.warnings for word in WARNED))
+    return mutation
+
+
+def pod_of(container: dict[str, Any], delivery: str, unresolved: str) -> dict[str, Any]:
+    """A pod that asks for its secrets."""
+    asked = {keys.SECRETS: "true", keys.SECRET_DELIVERY: delivery, keys.SECRET_UNRESOLVED: unresolved}
+    annotations = {**asked, keys.REGION: "eu-west-1", **ANNOTATIONS}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "orders", "annotations": annotations},
+        "spec": {"serviceAccountName": "orders", "containers": [container]},
+    }
+
+
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+shapes = given(
+    container=containers(),
+    floor=st.sampled_from(FLOORS),
+    delivery=st.sampled_from(("auto", "launcher")),
+    is_gone=st.booleans(),
+)
+
+
+@settings(relaxed, max_examples=1500)
+@shapes
+def test_no_application_starts_with_the_text_of_a_reference(
+    *, container: dict[str, Any], floor: str, delivery: str, is_gone: bool
+) -> None:
+    """The pod is denied, the launcher refuses, its author is warned, or every reference has become its value."""
+    pod = pod_of(container, delivery, "fail")
+    mutation = reviewed(pod, floor)
     found = started(jsonpatch.apply_patch(pod, json.loads(json.dumps(mutation.patch))), is_gone=is_gone)
     assume(found is not None)
     assert found is not None
     command, env = found
-    escaped = "${sm://e}"
     for text in [*command, *(env[name] for name in (*NAMES, "REF", "D") if name in env)]:
-        assert "sm://" not in text.replace(escaped, "")
+        assert "sm://" not in text.replace(ESCAPED, "")
+        assert set(re.findall("<(.*?)>", text)) <= MEANT
+
+
+@settings(relaxed, max_examples=200)
+@shapes
+def test_what_stays_by_its_author_s_wish_starts(
+    *, container: dict[str, Any], floor: str, delivery: str, is_gone: bool
+) -> None:
+    """Where what cannot be resolved is kept, no application is refused because such a text stands somewhere."""
+    pod = pod_of(container, delivery, "keep")
+    mutation = reviewed(pod, floor)
+    assert started(jsonpatch.apply_patch(pod, json.loads(json.dumps(mutation.patch))), is_gone=is_gone) is not None
+
+
+@settings(relaxed, max_examples=300)
+@shapes
+def test_a_second_review_changes_nothing(
+    *, container: dict[str, Any], floor: str, delivery: str, is_gone: bool
+) -> None:
+    """What is put together of pieces is found again as it was, and so is what was warned of."""
+    del is_gone
+    pod = pod_of(container, delivery, "fail")
+    once = reviewed(pod, floor)
+    again = reviewed(jsonpatch.apply_patch(pod, json.loads(json.dumps(once.patch))), floor)
+    assert (again.patch, again.warnings) == ([], once.warnings)

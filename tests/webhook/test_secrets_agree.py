@@ -14,6 +14,7 @@ from injector.delivering import deliverable
 from injector.wanted import of_plan
 from secretenv.plan import Plan, from_json
 from tests.webhook.cases import golden_cases
+from webhook.env import INJECTED_VARIABLES
 from webhook.pod import CONTAINER_LISTS, INJECTED_CONTAINERS
 
 VALUE = "value"
@@ -149,21 +150,18 @@ def test_the_launcher_asks_where_somebody_answers(spec: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("spec", list(injected_pods()))
 def test_what_is_copied_is_there(spec: dict[str, Any]) -> None:
-    """Variables from Secrets that the plan names stand in the injected container, as in the application's."""
+    """The injected container has the application's variables under the plan's prefix, where it looks there."""
     container, plan = delivering(spec), planned(spec)
-    entries = {entry["name"]: entry for entry in container["env"]}
-    sources = {source["prefix"]: source for source in container.get("envFrom") or ()}
     application = {author["name"]: author for author in authors(spec)}
     for one in plan.containers:
-        for copied in one.copied:
-            author = application[one.name]
-            if copied.whole:
-                found = [each for each in author["envFrom"] if (each.get("prefix") or "") == copied.name]
-                rest = {key: value for key, value in sources[copied.environ].items() if key != "prefix"}
-                assert rest in [{key: value for key, value in each.items() if key != "prefix"} for each in found]
-            else:
-                [entry] = [each for each in author["env"] if each["name"] == copied.name]
-                assert entries[copied.environ]["valueFrom"] == entry["valueFrom"]
+        prefix, author = one.copied, application[one.name]
+        sources = [each for each in container.get("envFrom") or () if prefix and each["prefix"].startswith(prefix)]
+        copied = [each for each in container["env"] if prefix and each["name"].startswith(prefix)]
+        written = [each for each in author.get("env") or () if each["name"] not in INJECTED_VARIABLES]
+        assert [each["name"] for each in copied] == [prefix + each["name"] for each in written if prefix]
+        assert [{**each, "prefix": each["prefix"].removeprefix(prefix)} for each in sources] == [
+            {"prefix": "", **each} for each in author.get("envFrom") or () if prefix
+        ]
 
 
 @pytest.mark.parametrize("spec", list(injected_pods()))

@@ -24,6 +24,7 @@ from webhook.decision import BAD_REQUEST
 from webhook.entrypoint.manifest import Entrypoint
 from webhook.pod import Pod
 from webhook.precedence import Annotations
+from webhook.secrets.near import warn_of_near
 from webhook.secrets.piggy import is_annotated, may_configure, place_of, read_piggy
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import may_refer
@@ -73,13 +74,16 @@ def read_asked(pod: Pod, gathered: Annotations, settings: Settings, *, is_labell
     ours = switch in ("true", "arns") or (switch is None and is_labelled)
     if not ours and piggy is None:
         return None
+    syntax = Syntax(ours=ours, arns=switch == "arns", piggy=piggy.source if piggy else None)
+    # Applications in pods with a role read secrets themselves: an ARN is a plain setting there.
+    warn_of_near(pod, syntax, gathered, tells_of_arns=switch == "true")
     if piggy is None and not gathered.has_any(_ABOUT_SECRETS) and not may_refer(pod):
         return None  # most labelled pods
     default_identity: SecretIdentity = "broker" if piggy and piggy.address and not piggy.standalone else "direct"
     unresolved = gathered.value(keys.SECRET_UNRESOLVED, values.secret_unresolved, None)
     is_of_pod = piggy is not None and (is_annotated(pods.annotations(pod)) or not is_labelled)
     return Asked(
-        syntax=Syntax(ours=ours, arns=switch == "arns", piggy=piggy.source if piggy else None),
+        syntax=syntax,
         is_explicit=switch in ("true", "arns") or is_of_pod,
         warns_of_ours=switch is None and not ours,
         delivery=gathered.value(keys.SECRET_DELIVERY, values.secret_delivery, settings.secrets.delivery),

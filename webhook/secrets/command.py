@@ -49,15 +49,16 @@ def launched(
     gathered: Annotations,
     entrypoints: Entrypoints,
 ) -> Launched:
-    """The command that the launcher stands before. Raises `RefusedError`."""
-    _refuse_expansions(one, gathered)
+    """The command that the launcher stands before, in which no reference is expanded. Raises `RefusedError`."""
     start = "unix:" if delivery == "socket" else "file:"
     file = secrets.SOCKET_FILE if delivery == "socket" else secrets.ENV_FILE
     flags = [f"--from={start}{secrets.APPLICATION_PATH}/{file}", f"--timeout={settings.token_wait}"]
     supervised = _supervised(one, asked.rotation)
     if supervised:
         flags.append(f"--supervise={supervised}")
-    expanded = [f"{secrets.EXPANDED_FLAG}={unexpanded(name)}" for name in _expanded_names(one)]
+    # Whoever keeps what cannot be resolved has such texts in the command too.
+    looked_for = () if asked.keeps_unresolved else _expanded_names(one)
+    expanded = [f"{secrets.EXPANDED_FLAG}={unexpanded(name)}" for name in looked_for]
     before = (LAUNCHER, secrets.EXEC_COMMAND, *flags, *expanded, "--")
     command, args = one.container.get("command"), one.container.get("args")
     if command:
@@ -85,7 +86,7 @@ def _supervised(one: ContainerNeeds, rotation: WantedRotation) -> str:
     return {"signal": f"signal:{rotation.signal}", "restart": "restart"}.get(rotation.kind, "")
 
 
-def _refuse_expansions(one: ContainerNeeds, gathered: Annotations) -> None:
+def refuse_expansions(one: ContainerNeeds, gathered: Annotations) -> None:
     """The kubelet expands $(NAME) before the launcher runs: it would put the reference's text there."""
     found = [(what, name) for what, text in _expanded_texts(one.container) for name in names_in(text)]
     of_variables = [(f"variable {each.variable}", each.name) for each in one.environment.expanded if each.is_reference]

@@ -5,25 +5,25 @@ frozen `SecretsInjection` out; nothing about secrets is decided after this.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from contract import secrets
-from secretenv.plan import ContainerPlan, Copied, Delivery, FilePlan, Plan, Variable, to_json
+from secretenv.plan import ContainerPlan, Delivery, FilePlan, Joined, Plan, Variable, to_json
 from webhook.decision import ContainerSecrets, SecretsInjection, Shape, WebIdentity
 from webhook.env import INJECTED_VARIABLES, Entry
 from webhook.pod import Pod
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
-from webhook.secrets.command import Launched, launched
+from webhook.secrets.command import Launched, launched, refuse_expansions
 from webhook.secrets.delivery import choose_delivery
+from webhook.secrets.expansion import renamed
 from webhook.secrets.identity import choose_reader
 from webhook.secrets.look_ups import Entrypoints
 from webhook.secrets.needs import ContainerNeeds, Needs
-from webhook.secrets.refused import RefusedError
+from webhook.secrets.refused import Refusals, RefusedError
 from webhook.secrets.staying import refuse_without_sidecar
-from webhook.secrets.variables import may_be_absent
 from webhook.settings import Settings
 
 # Kubernetes' limit for a volume's name.
@@ -33,11 +33,12 @@ _HASH_DIGITS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Copies:
-    """Entries for the injected container, and what they are in the application's."""
+    """The application's variables, for the injected container."""
 
+    prefix: str = ""
+    """Of all their names."""
     env: tuple[Entry, ...] = ()
     env_from: tuple[Mapping[str, Any], ...] = ()
-    copied: tuple[Copied, ...] = ()
 
 
 def decide_secrets(
@@ -51,21 +52,34 @@ def decide_secrets(
     entrypoints: Entrypoints,
 ) -> SecretsInjection | None:
     """The injection; None where there is nothing to deliver after all. Raises `RefusedError`."""
-    chosen = [(one, choose_delivery(one, asked, shape, settings, gathered)) for one in needs.containers]
-    served = [(one, delivery) for one, delivery in chosen if delivery is not None]
+    refusals = Refusals()
+    served: list[tuple[ContainerNeeds, Delivery]] = []
+    for one in needs.containers:
+        with refusals.collected():
+            chosen = choose_delivery(one, asked, shape, settings, gathered)
+            served += [(one, chosen)] if chosen else []
+    refusals.raise_first()
     if not served and not needs.files:
         return None
-    refuse_without_sidecar(pod, asked, shape, gathered)
+    with refusals.collected():
+        refuse_without_sidecar(pod, asked, shape, gathered)
     if settings.refresher_program == "python":
         raise RefusedError(
             "no_launcher",
             f"{gathered.pod_place}: its secrets are delivered by the launcher, and the webhook was started with "
             "--refresher-program=python: ask its operator for --refresher-program=launcher",
         )
-    reader = choose_reader(needs, asked, identity, settings, gathered)
+    with refusals.collected():
+        reader = choose_reader(needs, asked, identity, settings, gathered)
+    for one, delivery in served:
+        with refusals.collected():
+            if delivery != "envfile":
+                refuse_expansions(one, gathered)
+    refusals.raise_first()
+    # No registry is asked for a pod that is denied anyway, and after one that is silent no other.
     plans, containers, copies = [], [], []
     for index, (one, delivery) in enumerate(served):
-        copy = _copies(one, index) if delivery == "env" else _Copies()
+        copy = _copies(one, index) if delivery == "env" and one.is_unseen else _Copies()
         copies.append(copy)
         start = None
         if delivery != "envfile":
@@ -112,7 +126,7 @@ def _container_plan(
     one: ContainerNeeds, delivery: Delivery, copies: _Copies, start: Launched | None, gathered: Annotations
 ) -> ContainerPlan:
     texts = one.environment.known
-    finds_references = delivery == "socket" and bool(one.hidden)
+    finds_references = delivery != "envfile" and one.is_unseen
     escaped = one.escaped if finds_references else ()
     for name in escaped:
         if texts[name].unexpanded:
@@ -120,7 +134,7 @@ def _container_plan(
                 "expansion",
                 f"{gathered.pod_place}: container {one.name!r}, variable {name}: an escaped reference and "
                 f"$({texts[name].unexpanded[0]}), which is known only when the container runs, cannot stand in one "
-                "value beside variables from Secrets: write two variables",
+                "value beside variables that are known only then: write two variables",
             )
     return ContainerPlan(
         name=one.name,
@@ -132,8 +146,9 @@ def _container_plan(
             for name in (*one.templates, *escaped)
             if delivery == "envfile" or not texts[name].overridable
         ),
-        copied=copies.copied,
-        own_environment=finds_references,
+        copied=copies.prefix,
+        own_environment=finds_references and delivery == "socket",
+        joined=tuple(_joined(one)) if finds_references else (),
         started=start.started if start else None,
     )
 
@@ -149,44 +164,43 @@ def _container(one: ContainerNeeds, delivery: Delivery, start: Launched | None) 
     )
 
 
-def _copies(one: ContainerNeeds, index: int) -> _Copies:
-    """What comes from Secrets, under names that no two containers share.
+def _joined(one: ContainerNeeds) -> Iterator[Joined]:
+    """Variables into which the kubelet puts texts that may be references: what comes of two is neither."""
+    names: dict[str, dict[str, None]] = {}
+    for each in one.environment.expanded:
+        if not each.is_reference:
+            names.setdefault(each.variable, {})[each.name] = None
+    return (Joined(name=name, of=tuple(of)) for name, of in names.items())
 
-    What is set in env, or by a later ConfigMap, wins over a whole Secret's key: an empty variable stands for it here,
-    or the entry itself where it may turn out to set nothing.
+
+def _copies(one: ContainerNeeds, index: int) -> _Copies:
+    """All that the container will have, so that the kubelet puts the same together, under names of its own.
+
+    A file that is only there later is not read. A web identity's variables are left out: whose these are cannot always
+    be told in a second review, and none of them refers to a secret.
     """
-    before = f"{secrets.COPIED_PREFIX}{index}_"
-    single = [hidden for hidden in one.hidden if not hidden.whole]
-    whole = [hidden for hidden in one.hidden if hidden.whole]
-    entries: dict[str, list[dict[str, Any]]] = {}
-    if whole:
-        known = one.environment.known.items()
-        entries = {name: [_empty(before, name)] for name, text in known if text.index is None and not text.overridable}
-        for entry in one.container.get("env") or ():
-            name, origin = str(entry.get("name")), entry.get("valueFrom")
-            # Whose these are cannot always be told in a second review, and no Secret refers in one.
-            if name in INJECTED_VARIABLES:
-                continue
-            earlier = entries.get(name, []) if may_be_absent(origin) else []
-            now = {"name": before + name, "valueFrom": origin} if may_be_absent(origin) else _empty(before, name)
-            entries[name] = [*earlier, now]
-    names = {hidden.name for hidden in single}
-    own = [{"name": before + hidden.name, **hidden.source} for hidden in single]
-    winning = [entry for name, each in entries.items() if name not in names for entry in each]
+    prefix = f"{secrets.COPIED_PREFIX}{index}_"
+    sources = one.container.get("envFrom") or ()
     return _Copies(
-        env=(*own, *winning),
-        env_from=tuple({"prefix": before + hidden.name, **hidden.source} for hidden in whole),
-        copied=tuple(
-            dict.fromkeys(
-                Copied(name=hidden.name, environ=before + hidden.name, whole=hidden.whole)
-                for hidden in (*single, *whole)
-            )
+        prefix=prefix,
+        env=tuple(
+            _copy(entry, prefix, one.name)
+            for entry in one.container.get("env") or ()
+            if entry.get("name") not in INJECTED_VARIABLES and "fileKeyRef" not in (entry.get("valueFrom") or {})
         ),
+        env_from=tuple({**source, "prefix": prefix + (source.get("prefix") or "")} for source in sources),
     )
 
 
-def _empty(before: str, name: str) -> dict[str, Any]:
-    return {"name": before + name, "value": ""}
+def _copy(entry: Entry, prefix: str, container: str) -> Entry:
+    made = {**entry, "name": f"{prefix}{entry.get('name')}"}
+    if isinstance(entry.get("value"), str):
+        made["value"] = renamed(entry["value"], prefix)
+    origin = entry.get("valueFrom") or {}
+    if "resourceFieldRef" in origin:
+        resource = {"containerName": container, **origin["resourceFieldRef"]}
+        made["valueFrom"] = {**origin, "resourceFieldRef": resource}
+    return made
 
 
 def _refuse_long(plan: Plan, gathered: Annotations) -> None:

@@ -44,7 +44,7 @@ def choose_delivery(
         case "envfile":
             return _asked_envfile(one, unfit, settings, gathered)
         case "auto":
-            return by_launcher if one.hidden or unfit or not settings.has_env_files else "envfile"
+            return by_launcher if one.is_unseen or unfit or not settings.has_env_files else "envfile"
 
 
 def _asked_envfile(one: ContainerNeeds, unfit: list[str], settings: Settings, gathered: Annotations) -> Delivery | None:
@@ -67,4 +67,9 @@ def _asked_envfile(one: ContainerNeeds, unfit: list[str], settings: Settings, ga
     if one.hidden:
         kind = next((each.kind for each in one.hidden if each.kind == "Secret"), "ConfigMap")
         gathered.warn(f"container {one.name}: references in variables from {kind}s stay as they are by envfile")
+    for name in one.environment.made:
+        gathered.warn(
+            f"container {one.name}: variable {name} is put together when the container runs: if it becomes a "
+            "reference, by envfile it stays one"
+        )
     return "envfile" if one.templates else None

@@ -6,9 +6,10 @@ Pure data; `variables` reads it out of a pod.
 from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from webhook.env import INJECTED_VARIABLES
+from webhook.secrets.pieces import Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,12 @@ class Known:
     unexpanded: tuple[str, ...] = ()
     """The names in it whose values only the container will have: of references, and of what nobody here knows."""
     overridable: bool = False
-    """Whether a whole object that nobody here knows follows in envFrom, and may hold another text."""
+    """Whether an object that nobody here knows may hold another text: a whole one that follows in envFrom, or the one
+    below, where this is optional and gone when the container starts again."""
+    pieces: tuple[Piece, ...] = field(default=(), repr=False)
+    """Of which the kubelet makes it, where they are not the text alone."""
+    is_made: bool = False
+    """Whether the kubelet may make a reference of them that is none here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +37,6 @@ class Hidden:
 
     name: str
     """The variable's; of a whole Secret, the prefix of all of them."""
-    source: Mapping[str, Any]
-    """What stands in the pod beside the name or prefix."""
     whole: bool
     kind: Literal["Secret", "ConfigMap"]
 
@@ -62,7 +66,7 @@ class Expanded:
     variable: str
     name: str
     is_reference: bool
-    """Else it may be one: it comes from an object that nobody here knows."""
+    """Else it may be one: only the kubelet knows."""
     is_replaced: bool
     """Whether a later entry replaces the variable that it means: nobody resolves that one."""
 
@@ -82,13 +86,17 @@ class Environment:
     """References that stay where a later entry of the same name turns out to be absent."""
     set_by_env: frozenset[str]
     """The names that env sets for sure, which win over every whole object."""
+    made: tuple[str, ...]
+    """Variables of which the kubelet may make references that are none here."""
 
     def may_hide(self, name: str) -> bool:
-        """Whether the variable may come from an object that nobody here knows."""
+        """Whether the variable may be a reference that nobody here knows."""
         # A web identity's variables are no references, and a second review finds them in env.
         if name in INJECTED_VARIABLES:
             return False
         known = self.known.get(name)
+        if known is not None and known.is_made:
+            return True
         if name in self.single or (known is not None and not known.overridable):
             return name in self.single
         return name not in self.set_by_env and self.prefixes.begin(name)

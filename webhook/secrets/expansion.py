@@ -6,6 +6,8 @@ Source: Expand in Kubernetes' third_party/forked/golang/expansion: a name ends a
 import re
 from collections.abc import Callable, Iterator
 
+from webhook.secrets.pieces import NOTHING
+
 _PIGGY = "piggy:"
 _EXPANSION = re.compile(r"\$\$|\$\(([^)]*)\)")
 # The same, where pairs of dollars stand for one before a parenthesis alone: all other `$$` are left to who reads it.
@@ -17,6 +19,29 @@ _DOLLARS = re.compile(r"(?<!\$)\$++(?=\()")
 def names_in(text: str) -> Iterator[str]:
     """The names that Kubernetes would look for in a command, an argument or a value."""
     return (found[1] for found in _EXPANSION.finditer(text, 0, _end_of_names(text)) if found[1] is not None)
+
+
+def pieces_of(text: str) -> Iterator[tuple[str, bool]]:
+    """What Kubernetes makes of a value: its texts, and names (True) that it looks for.
+
+    A dollar that its author escaped begins no reference: it is `NOTHING`.
+    """
+    at, end = 0, _end_of_names(text)
+    for found in _EXPANSION.finditer(text, 0, end):
+        yield text[at : found.start()] + (NOTHING if found[1] is None else ""), False
+        if found[1] is not None:
+            yield found[1], True
+        at = found.end()
+    yield text[at:end] + text[end:].replace("$$", NOTHING), False
+
+
+def renamed(text: str, prefix: str) -> str:
+    """A value in which each $(NAME) means a variable whose name has this prefix."""
+    end = _end_of_names(text)
+    return (
+        _EXPANSION.sub(lambda found: found[0] if found[1] is None else f"$({prefix}{found[1]})", text[:end])
+        + text[end:]
+    )
 
 
 def unexpanded(text: str) -> str:

@@ -4,7 +4,7 @@ Pure but for the ConfigMaps that it is given; those of pods that ask for it are 
 refers to anything needs none: it is left as it would be without secrets.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,8 +18,9 @@ from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
 from webhook.secrets.environment import Environment, Hidden
 from webhook.secrets.look_ups import ConfigMaps, LookUpUnavailableError
+from webhook.secrets.pieces import may_become_reference
 from webhook.secrets.piggy import REFERENCE_PREFIX, stays_text
-from webhook.secrets.refused import RefusedError
+from webhook.secrets.refused import Refusals, RefusedError
 from webhook.secrets.restore import PIGGY_CONTAINER, has_our_volumes, may_refer, restore
 from webhook.secrets.variables import (
     ConfigMapData,
@@ -58,6 +59,11 @@ class ContainerNeeds:
         """Entries that may refer to something: nobody here knows."""
         return self.environment.hidden
 
+    @property
+    def is_unseen(self) -> bool:
+        """Whether a variable may refer to something that only the container will have."""
+        return bool(self.hidden or self.environment.made)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
@@ -90,23 +96,27 @@ def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps
     served = [(which, each) for which, _, each in application_containers(restored.pod, skipped)]
     data = _config_map_data([each for _, each in served], gathered, config_maps) if asked.is_explicit else None
     _warn_of_leftovers(pod, asked, gathered)
-    room = Room()
+    room, refusals, needs = Room(), Refusals(), []
     try:
-        needs = [
-            _container_needs(which, each, restored.started.get(each["name"]), data, asked, gathered, room)
-            for which, each in served
-        ]
+        for which, each in served:
+            with refusals.collected():
+                started = restored.started.get(each["name"])
+                needs.append(_container_needs(which, each, started, data, asked, gathered, room))
     except TooMuchError as exc:
         raise RefusedError(
             "delivery",
             f"{gathered.pod_place}: what its containers take from ConfigMaps and by $(NAME) is too much to be looked "
             "through for references: take fewer variables, or mount the ConfigMap as files",
         ) from exc
-    files = {name: _file_template(name, text, asked, gathered) for name, text in asked.files.items()}
-    found = tuple(one for one in needs if one.templates or one.hidden)
+    files: dict[str, Template] = {}
+    for name, text in asked.files.items():
+        with refusals.collected():
+            files[name] = _file_template(name, text, asked, gathered)
+    refusals.raise_first()
+    found = tuple(one for one in needs if one.templates or one.is_unseen)
     if not (found or files):
         return None
-    others = (one.container for one in needs if not (one.templates or one.hidden))
+    others = (one.container for one in needs if not (one.templates or one.is_unseen))
     return Needs(containers=found, files=files, served=(*(one.container for one in found), *others))
 
 
@@ -128,10 +138,18 @@ def _container_needs(
     room: Room,
 ) -> ContainerNeeds:
     environment = read_environment(
-        container, data, gathered.of_pod, refers=partial(_refers, syntax=asked.syntax), room=room
+        container,
+        data,
+        gathered.of_pod,
+        refers=partial(_refers, syntax=asked.syntax),
+        may_refer=partial(may_become_reference, syntax=asked.syntax),
+        room=room,
     )
     place = f"{gathered.pod_place}: container {container['name']!r}, variable "
-    _refuse_replaced(environment, place)
+    refusals = Refusals()
+    for replaced in _replaced(environment, place):
+        with refusals.collected():
+            raise replaced
     for one in dict.fromkeys(each for each in environment.expanded if each.is_replaced):
         warn_of_expansion(str(container["name"]), f"variable {one.variable}", one.name, gathered)
     templates: dict[str, Template] = {}
@@ -139,19 +157,21 @@ def _container_needs(
     for name, known in environment.known.items():
         if ":" not in known.text:
             continue  # most texts
-        template = _parsed(known.text, asked.syntax, f"{place}{name}")
-        if template is not None and not template.references:
-            escaped.append(name)
-        elif template is not None:
-            templates[name] = template
-            if known.unexpanded:
+        with refusals.collected():
+            template = _parsed(known.text, asked.syntax, f"{place}{name}")
+            if template is None:
+                _warn_if_alike(f"container {container['name']}: variable {name}", known.text, asked, gathered)
+            elif not template.references:
+                escaped.append(name)
+            elif known.unexpanded:
                 raise RefusedError(
                     "expansion",
                     f"{place}{name}: the reference contains $({known.unexpanded[0]}), which is known only when the "
                     "container runs: write its value, or a ${…} of its own",
                 )
-        else:
-            _warn_if_alike(f"container {container['name']}: variable {name}", known.text, asked, gathered)
+            else:
+                templates[name] = template
+    refusals.raise_first()
     return ContainerNeeds(
         which=which,
         container=container,
@@ -169,17 +189,17 @@ def warn_of_expansion(container: str, what: str, name: str, gathered: Annotation
     )
 
 
-def _refuse_replaced(environment: Environment, place: str) -> None:
+def _replaced(environment: Environment, place: str) -> Iterator[RefusedError]:
     """The kubelet takes the text of an entry that nobody resolves, as a later one has its name."""
     for name in environment.doubtful:
-        raise RefusedError(
+        yield RefusedError(
             "expansion",
-            f"{place}{name}: it is a reference, and nobody resolves that where the later entry of this name, which is "
-            "optional, is absent: give the two entries different names",
+            f"{place}{name}: it is a reference or an escaped one, and a later entry of this name is optional: where "
+            "that is absent, nobody takes the text for what it is: give the two entries different names",
         )
     for one in environment.expanded:
         if one.is_reference and one.is_replaced:
-            raise RefusedError(
+            yield RefusedError(
                 "expansion",
                 f"{place}{one.variable}: $({one.name}) means a reference that a later entry named {one.name} replaces, "
                 "so that nobody resolves it: give the two entries different names",

@@ -24,6 +24,11 @@ def _refuse_rotation(pod: Pod, asked: Asked, shape: Shape, gathered: Annotations
     kind, place = asked.rotation.kind, gathered.source(keys.SECRET_ROTATION)
     if kind == "none":
         return
+    if kind == "file" and not asked.files:
+        gathered.warn(
+            f"{place}: 'file' renews files, and no annotation {keys.SECRET_FILE_PREFIX}NAME makes one: "
+            "variables do not change"
+        )
     if shape != "native":
         raise RefusedError(
             "rotation",
