@@ -1,10 +1,10 @@
 """Whose web identity tokens has STS denied, again and again? No new one of that service account is shown to it for now.
 
 Else a pod that invents tokens would use up what STS answers to all pods together. Counted for each service account:
-creating pods does not multiply those, while their uids are as many as one likes. What is counted is an identity (a role
-with a token, or with the claims that its issuer has signed), so that the pods of one Deployment whose trust policy is
-wrong are one, and a pod that invents roles is many. Two are let through: an identity that STS has accepted, and one that
-is counted already.
+creating pods does not multiply those, while their uids are as many as one likes. What is counted is an identity (a
+role with a token, or with the claims that its issuer has signed), so that the pods of one Deployment whose trust policy
+is wrong are one, and a pod that invents roles is many. Two are let through: an identity that STS has accepted, and one
+that is counted already.
 """
 
 import threading
