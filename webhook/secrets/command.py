@@ -57,6 +57,9 @@ def launched(
     supervised = _supervised(one, asked.rotation)
     if supervised:
         flags.append(f"--supervise={supervised}")
+        # The kubelet knows it and signals the launcher, which hands it on; with rotation the launcher itself stops.
+        if stop := _mapping(one.container.get("lifecycle")).get("stopSignal"):
+            flags.append(f"--stop-signal={stop}")
     expanded = [f"{secrets.EXPANDED_FLAG}={unexpanded(name)}" for name in _expanded_names(one)]
     before = (LAUNCHER, secrets.EXEC_COMMAND, *flags, *expanded, "--")
     command, args = one.container.get("command"), one.container.get("args")
