@@ -11,7 +11,6 @@ Without a launcher (an init container) everything is delivered once, and no stat
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from contract import exit_codes
 from contract.secrets import LINGER, PLAN, READY_FILE
 from injector import metrics, polling, reading, serving, state, unresolved, wanted
 from injector.answering import Answers
+from injector.awaiting import has_content
 from injector.backend import backend, import_reader
 from injector.delivering import deliverable, generations, launchers
 from injector.errors import RefreshError
@@ -157,7 +157,7 @@ def _until_next(plan: Plan, now: state.State, world: World) -> Next:
 
 def _await_token(job: Job) -> None:
     """The token's file is the work of another process of this container; its reason is in the same log."""
-    while not _has_content(job.asked.token_file):
+    while not has_content(job.asked.token_file):
         if job.world.monotonic() >= job.give_up:
             raise RefreshError(
                 f"there is no web identity token in {job.asked.token_file or '--token-file'} yet; "
@@ -165,11 +165,3 @@ def _await_token(job: Job) -> None:
                 exit_code=exit_codes.SECRETS_UNAVAILABLE,
             )
         job.world.sleep(POLL)
-
-
-def _has_content(path: str) -> bool:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(found.st_mode) and found.st_size > 0

@@ -11,7 +11,8 @@
 
 static const char USAGE[] =
     "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=" TEXT(EXEC_TIMEOUT) "] [" EXPANDED_FLAG
-    "=NAME]...\n       [--supervise=restart|signal:NAME [--stop-signal=SIGTERM] [--jitter=" TEXT(JITTER) "]] -- COMMAND [ARGUMENT...]\n\n"
+    "=NAME]...\n       [--supervise=restart|signal:NAME [--stop-signal=SIGTERM] [--jitter=" TEXT(JITTER)
+    "]] -- COMMAND [ARGUMENT...]\n\n"
     "Starts COMMAND with its secrets in its environment. Without --from the socket or the file beside it is asked.\n"
     EXPANDED_FLAG " ends where a reference's text stands that was NAME's.\n"
     "--supervise stays PID 1; when a secret changes, it ends COMMAND after at most --jitter seconds, or signals it.\n";

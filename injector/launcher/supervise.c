@@ -66,8 +66,8 @@ static void look(struct supervisor *self) {
     for (size_t i = 0, at = 2; i < self->count; at += watches[i++]) job_look(&self->jobs[i], watches[i], ready + at);
 }
 
-// Who lacks most has the word, of equals the first: what no retry can mend must not be hidden from `await`. NULL: all is
-// well.
+// Who lacks most has the word, of equals the first: what no retry can mend must not be hidden from `await`. NULL: all
+// is well.
 static const struct job *speaker(const struct supervisor *self) {
     const struct job *found = NULL;
     enum need most = NEED_NOTHING;
