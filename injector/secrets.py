@@ -23,6 +23,7 @@ from injector.backend import backend, import_reader
 from injector.delivering import deliverable, generations, launchers
 from injector.errors import RefreshError
 from injector.job import Job, read_plan
+from injector.memory import Memory
 from injector.placing import Placed, place
 from injector.report import Next
 
@@ -84,7 +85,7 @@ def _job(asked: Secrets, plan: Plan, environ: Mapping[str, str], world: World, c
         plan=plan,
         environ=environ,
         backend=reader,
-        memory=reading.Memory(reader.store),
+        memory=Memory(reader.store),
         world=world,
         give_up=give_up,
     )
@@ -102,7 +103,7 @@ def _first(job: Job, served: Sequence[Served]) -> Next:
     job.world.log("info", "secrets delivered", wanted=len(wants), files=len(files))
     if job.asked.report_fd is None:
         return Next(seconds=IDLE)
-    versions = reading.versions(wants, results, job.memory)
+    versions = reading.versions(wants, results, job.part)
     takers = {taker: state.Delivered(versions=versions.get(taker, {})) for taker in wanted.takers(job.plan)}
     now = polling.polled(job, state.State(takers=takers))
     for file in (*generations(job.plan, now), *metrics.files(job, now)):
@@ -127,7 +128,7 @@ def _later(job: Job, now: state.State, served: Sequence[Served], *, waits: bool)
 
 def _resolved(job: Job, wants: Sequence[Wanted]) -> dict[str, Result]:
     """A result for each; raises RefreshError where there is none and the pod does not keep what it cannot resolve."""
-    results = reading.read(wants, job.memory, job.patience())
+    results = reading.read(wants, job.part, job.patience())
     if missing := unresolved.refused(wants, results):
         for one, refusal in missing:
             job.world.log("warning", "unresolved", where=one.where, reason=refusal.message, refusal=refusal.reason)

@@ -53,6 +53,7 @@ COMPLETE = [
         "injector/broker_client.py",
         "injector/serving.py",
         "injector/answering.py",
+        "injector/memory.py",
         "injector/launcher/outcome.c",
         "injector/launcher/await.c",
         "injector/launcher/supervise.c",
