@@ -20,7 +20,7 @@ from bench.result import BenchError, Result
 from bench.token import instructions
 from demo.fakes.google import GoogleSigner
 from demo.fakes.sts import ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY, Role, StsServer
-from images.aws_data import SERVICES, cut
+from images.aws_data import OPERATIONS, cut
 
 BOUND = 1.3
 _SECRETS, _KEYS = 5, 4
@@ -121,7 +121,7 @@ def _cut(installed: Path, folder: Path) -> Path:
         if part.name != "data":
             (place / part.name).symlink_to(part)
     data = installed / "botocore/data"
-    for source in [*data.glob("*.json"), *(path for service in SERVICES for path in data.glob(f"{service}/*/*"))]:
+    for source in [*data.glob("*.json"), *(path for service in OPERATIONS for path in data.glob(f"{service}/*/*"))]:
         target = place / "data" / source.relative_to(data)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())

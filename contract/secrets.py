@@ -28,7 +28,7 @@ SOCKETS_FLAG = "--sockets"
 SOCKET_FD = 4
 
 # The word for the launcher in the application's container:
-# `exec --from=… [--timeout=S] [--expanded=NAME…] [--supervise=…] -- argv…`.
+# `exec --from=… [--timeout=S] [--expanded=NAME…] [--supervise=… [--stop-signal=…]] -- argv…`.
 EXEC_COMMAND = "exec"
 # A variable that may be a reference and that the kubelet expands, by $(NAME), before the launcher runs: where its text
 # was one, the launcher does not start what has that text.

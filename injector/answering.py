@@ -56,8 +56,11 @@ class Answers:
         prepare = job.backend.prepare
         asked = wanted.of_request(container, job.plan, sent, prepare)
         _refuse_many(container, asked)
-        wants = (*wanted.of_container(container, job.plan, job.environ, prepare), *asked)
-        results = reading.read(wants, job.memory, job.patience(give_up=self._give_up))
+        own = wanted.of_container(container, job.plan, job.environ, prepare)
+        wants, patience = (*own, *asked), job.patience(give_up=self._give_up)
+        # The plan's is the pod's own affair, and what a container has asked for beyond it, that container's.
+        part = job.memory.part(f"container {container.name}")
+        results = reading.read(own, job.part, patience) | reading.read(asked, part, patience)
         missing = unresolved.refused(wants, results)
         if missing and not job.plan.keeps_unresolved:
             error = unresolved.error(missing)
@@ -67,7 +70,7 @@ class Answers:
             raise error
         answer = answer_of(wants, results)
         if _ASIDE not in sent:
-            self._remember(container, reading.versions(wants, results, job.memory))
+            self._remember(container, reading.versions(wants, results, part))
         job.world.log("info", "container served", container=container.name, variables=len(wants))
         return answer
 

@@ -27,7 +27,7 @@ def await_files(settings: Await, *, monotonic: Callable[[], float], sleep: Calla
     """Return when each file has something in it; raises RefreshError."""
     shared = settings.shared
     give_up = monotonic() + settings.timeout / shared.time_divisor
-    while missing := [file for file in settings.files if not _has_content(file)]:
+    while missing := [file for file in settings.files if not has_content(file)]:
         if permanent := read_permanent(read_termination_log(shared)):
             raise permanent
         if monotonic() >= give_up:
@@ -40,7 +40,8 @@ def await_files(settings: Await, *, monotonic: Callable[[], float], sleep: Calla
         sleep(POLL)
 
 
-def _has_content(path: str) -> bool:
+def has_content(path: str) -> bool:
+    """Whether it is there: whole, since it came by a rename."""
     try:
         found = os.stat(path)
     except OSError:

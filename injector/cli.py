@@ -143,7 +143,7 @@ def _loop(settings: Settings, world: World) -> NoReturn:
     def refresh(report_fd: int) -> int:
         return _once(settings.replace(refresh=False, once_if_stale=True, report_fd=report_fd), world)
 
-    run_forever(refresh, shared=settings.shared, world=world)
+    run_forever(refresh, file=settings.file, shared=settings.shared, world=world)
 
 
 def _await(settings: Await) -> int:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from contract import exit_codes
 from contract.secrets import PLAN
 from injector.errors import RefreshError, printable
-from injector.reading import Memory, Patience
+from injector.reading import Patience
 from injector.record import Record
+from injector.wanted import takers
 from secretenv.plan import PlanError, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from injector.backend import Backend
+    from injector.memory import Memory, Part
     from injector.once import World
     from injector.secrets_settings import Secrets
     from secretenv.plan import Plan
@@ -35,6 +37,11 @@ class Job(Record):
     def divisor(self) -> int:
         """By which every wait is divided."""
         return self.asked.shared.time_divisor
+
+    @property
+    def part(self) -> Part:
+        """Of the memory, what the plan's containers and files have together."""
+        return self.memory.part("this pod", takers=len(takers(self.plan)))
 
     def patience(self, *, give_up: float | None = None, attempts: int | None = None) -> Patience:
         """How long to ask; the plan's attempts and this job's end where nothing else is said."""

@@ -14,6 +14,7 @@ import time
 from contract import exit_codes
 from contract.refresh import BACKOFF_CAP, BACKOFF_FIRST, CHILD_DEADLINE, REPORT_LIMIT
 from injector import schedule
+from injector.awaiting import has_content
 from injector.errors import RefreshError
 from injector.report import Next, last_words, read_report, write_termination_log
 
@@ -38,8 +39,12 @@ ENDING = {signal.SIGTERM, signal.SIGINT}
 class Child:
     """The process of one refresh; at most one is alive, and a signal to the parent ends both."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: str) -> None:
+        """`file` is what the refreshes are for."""
         self._id = 0
+        self._file = file
+        self.failure: RefreshError | None = None
+        """The last refresh's."""
 
     def end_with_parent(self) -> None:
         """End at once on SIGTERM and SIGINT; as PID 1 of a container nothing else would."""
@@ -101,18 +106,25 @@ class Child:
     def _end(self, number: int, _: FrameType | None) -> NoReturn:
         if self._id:
             self._kill()
-        os._exit(exit_codes.OK if number == signal.SIGTERM else 128 + number)
+        os._exit(self._exit_code() if number == signal.SIGTERM else 128 + number)
+
+    def _exit_code(self) -> int:
+        """A container without what its hook waits for did not complete: the kubelet shows this beside the reason."""
+        if self.failure is None or (has_content(self._file) and not self.failure.permanent):
+            return exit_codes.OK
+        return self.failure.exit_code
 
 
-def run_forever(refresh: Callable[[int], int], *, shared: Shared, world: World) -> NoReturn:
+def run_forever(refresh: Callable[[int], int], *, file: str, shared: Shared, world: World) -> NoReturn:
     """Refresh, sleep, refresh; the last reason of a failure stands in the termination log until the next success."""
-    child = Child()
+    child = Child(file)
     child.end_with_parent()
     divisor = shared.time_divisor
     failures = 0
     write_termination_log(shared, "")
     while True:
         outcome = child.run(refresh, timeout=CHILD_DEADLINE / divisor)
+        child.failure = None if isinstance(outcome, Next) else outcome
         if isinstance(outcome, Next):
             if failures:
                 write_termination_log(shared, "")

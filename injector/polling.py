@@ -55,7 +55,7 @@ def _delivered_again(job: Job, now: State, changed: Collection[str]) -> tuple[St
     """The state after it, and why some of it was not."""
     wants = [*wanted.of_plan(job.plan, job.environ, job.backend.prepare), *_asked_on_sockets(job, now)]
     wants = [one for one in wants if one.taker in changed]
-    results = reading.read(wants, job.memory, job.patience(give_up=job.world.monotonic() + TIMEOUT, attempts=1))
+    results = reading.read(wants, job.part, job.patience(give_up=job.world.monotonic() + TIMEOUT, attempts=1))
     reasons: list[str] = []
     for taker in sorted(changed):
         own = [one for one in wants if one.taker == taker]
@@ -67,7 +67,7 @@ def _delivered_again(job: Job, now: State, changed: Collection[str]) -> tuple[St
         except RefreshError as exc:
             reasons.append(str(exc))
             continue
-        versions = reading.versions(own, results, job.memory)[taker]
+        versions = reading.versions(own, results, job.part)[taker]
         if versions == now.takers[taker].versions:
             # Another replica of the broker, or of AWS, is behind the one that told the version.
             reasons.append(f"{taker}: there is a new version, but what is read is still the one that was delivered")

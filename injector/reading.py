@@ -12,15 +12,16 @@ from injector import schedule
 from injector.record import Record
 from secretenv.references import Template, canonical
 from secretenv.resolve import Value, resolve
-from secretenv.stores import Fetched, Refusal
+from secretenv.stores import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from injector.memory import Part
     from injector.once import World
     from injector.wanted import Result, Wanted
     from secretenv.references import Reference, Source
-    from secretenv.stores import Store
+    from secretenv.stores import Fetched
 
 # Of one try of all that is not read yet; a try that begins just before the deadline gets the shortest.
 TRY_TIMEOUT = 10.0
@@ -30,28 +31,7 @@ BACKOFF_FIRST = 0.2
 BACKOFF_CAP = 5.0
 
 
-class Memory:
-    """A store that remembers what it read, for the life of one short process. Any thread may use it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        # One assignment is atomic, and two threads that read the same source read the same.
-        self._read: dict[Source, Fetched] = {}
-
-    def fetch(self, sources: Collection[Source], *, timeout: float) -> Mapping[Source, Fetched | Refusal]:
-        """An outcome for each."""
-        unread = [source for source in dict.fromkeys(sources) if source not in self._read]
-        fresh = self._store.fetch(unread, timeout=timeout) if unread else {}
-        self._read.update({source: found for source, found in fresh.items() if isinstance(found, Fetched)})
-        return {source: self._read.get(source) or fresh[source] for source in sources}
-
-    def version(self, source: Source) -> str | None:
-        """The version that was read; None: it was not."""
-        found = self._read.get(source)
-        return found.version if found else None
-
-
-def versions(wants: Iterable[Wanted], results: Mapping[str, Result], memory: Memory) -> dict[str, dict[str, str]]:
+def versions(wants: Iterable[Wanted], results: Mapping[str, Result], memory: Part) -> dict[str, dict[str, str]]:
     """By taker, the version of each reference in what has a value, by its canonical form."""
     found: dict[str, dict[str, str]] = {}
     for one in wants:
@@ -94,7 +74,7 @@ class Patience(Record):
     divisor: int
 
 
-def read(wanted: Iterable[Wanted], memory: Memory, patience: Patience) -> dict[str, Result]:
+def read(wanted: Iterable[Wanted], memory: Part, patience: Patience) -> dict[str, Result]:
     """A result for each key; unavailable ones are asked again."""
     world, tries = patience.world, 0
     results: dict[str, Result] = {}
@@ -120,7 +100,7 @@ def read(wanted: Iterable[Wanted], memory: Memory, patience: Patience) -> dict[s
     return results
 
 
-def _try(wanted: Collection[Wanted], memory: Memory, *, timeout: float) -> dict[str, Result]:
+def _try(wanted: Collection[Wanted], memory: Part, *, timeout: float) -> dict[str, Result]:
     # One round of requests, for variables and files together.
     sources = {reference.source for one in wanted for reference in one.references}
     known = _Known(memory.fetch(sources, timeout=timeout))

@@ -11,7 +11,6 @@ Without a launcher (an init container) everything is delivered once, and no stat
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,10 +18,12 @@ from contract import exit_codes
 from contract.secrets import LINGER, PLAN, READY_FILE
 from injector import metrics, polling, reading, serving, state, unresolved, wanted
 from injector.answering import Answers
+from injector.awaiting import has_content
 from injector.backend import backend, import_reader
 from injector.delivering import deliverable, generations, launchers
 from injector.errors import RefreshError
 from injector.job import Job, read_plan
+from injector.memory import Memory
 from injector.placing import Placed, place
 from injector.report import Next
 
@@ -84,7 +85,7 @@ def _job(asked: Secrets, plan: Plan, environ: Mapping[str, str], world: World, c
         plan=plan,
         environ=environ,
         backend=reader,
-        memory=reading.Memory(reader.store),
+        memory=Memory(reader.store),
         world=world,
         give_up=give_up,
     )
@@ -102,7 +103,7 @@ def _first(job: Job, served: Sequence[Served]) -> Next:
     job.world.log("info", "secrets delivered", wanted=len(wants), files=len(files))
     if job.asked.report_fd is None:
         return Next(seconds=IDLE)
-    versions = reading.versions(wants, results, job.memory)
+    versions = reading.versions(wants, results, job.part)
     takers = {taker: state.Delivered(versions=versions.get(taker, {})) for taker in wanted.takers(job.plan)}
     now = polling.polled(job, state.State(takers=takers))
     for file in (*generations(job.plan, now), *metrics.files(job, now)):
@@ -127,7 +128,7 @@ def _later(job: Job, now: state.State, served: Sequence[Served], *, waits: bool)
 
 def _resolved(job: Job, wants: Sequence[Wanted]) -> dict[str, Result]:
     """A result for each; raises RefreshError where there is none and the pod does not keep what it cannot resolve."""
-    results = reading.read(wants, job.memory, job.patience())
+    results = reading.read(wants, job.part, job.patience())
     if missing := unresolved.refused(wants, results):
         for one, refusal in missing:
             job.world.log("warning", "unresolved", where=one.where, reason=refusal.message, refusal=refusal.reason)
@@ -157,9 +158,9 @@ def _until_next(plan: Plan, now: state.State, world: World) -> Next:
 
 def _await_token(job: Job, wants: Sequence[Wanted]) -> None:
     """The token's file is the work of another process of this container; its reason is in the same log."""
-    if not _has_content(job.asked.token_file):
+    if not has_content(job.asked.token_file):
         job.backend.warm({reference.source for one in wants for reference in one.references})
-    while not _has_content(job.asked.token_file):
+    while not has_content(job.asked.token_file):
         if job.world.monotonic() >= job.give_up:
             raise RefreshError(
                 f"there is no web identity token in {job.asked.token_file or '--token-file'} yet; "
@@ -167,11 +168,3 @@ def _await_token(job: Job, wants: Sequence[Wanted]) -> None:
                 exit_code=exit_codes.SECRETS_UNAVAILABLE,
             )
         job.world.sleep(POLL)
-
-
-def _has_content(path: str) -> bool:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(found.st_mode) and found.st_size > 0

@@ -21,7 +21,7 @@
 // Blocked and read from a descriptor: as PID 1 of a container it would ignore them.
 #define ENDING (SIGNAL(SIGTERM) | SIGNAL(SIGINT) | SIGNAL(SIGHUP))
 
-static bool has_content(const char *path) {
+bool has_content(const char *path) {
     struct stat found;
     return stat(path, &found) == 0 && S_ISREG(found.st_mode) && found.st_size > 0;
 }

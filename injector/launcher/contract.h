@@ -44,6 +44,7 @@
 #define STATE_DIRECTORY "TOKEN_INJECTOR_SECRET_STATE"
 #define INJECTOR_PATH "/var/run/token-injector"
 #define STATE_VOLUME "token-injector-state"
+#define READY_FILE "ready"
 #define METRICS_FILE "metrics"
 #define METRICS_TYPE "text/plain; version=0.0.4"
 #define SECRETS_COMMAND "secrets"

@@ -11,7 +11,8 @@
 
 static const char USAGE[] =
     "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=" TEXT(EXEC_TIMEOUT) "] [" EXPANDED_FLAG
-    "=NAME]...\n       [--supervise=restart|signal:NAME [--jitter=" TEXT(JITTER) "]] -- COMMAND [ARGUMENT...]\n\n"
+    "=NAME]...\n       [--supervise=restart|signal:NAME [--stop-signal=SIGTERM] [--jitter=" TEXT(JITTER)
+    "]] -- COMMAND [ARGUMENT...]\n\n"
     "Starts COMMAND with its secrets in its environment. Without --from the socket or the file beside it is asked.\n"
     EXPANDED_FLAG " ends where a reference's text stands that was NAME's.\n"
     "--supervise stays PID 1; when a secret changes, it ends COMMAND after at most --jitter seconds, or signals it.\n";
@@ -111,7 +112,7 @@ static int start(struct first *first, struct question *question) {
 }
 
 int run_exec(const struct settings *given, const char *own_name, char *const *arguments) {
-    struct exec_arguments asked = {.timeout = EXEC_TIMEOUT, .jitter = JITTER};
+    struct exec_arguments asked = {.timeout = EXEC_TIMEOUT, .stop = SIGTERM, .jitter = JITTER};
     struct settings settings = *given;
     char path[PATH_MAX], generation[PATH_MAX];
     struct problem problem = parse_exec_arguments(arguments, &asked);

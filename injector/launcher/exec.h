@@ -32,6 +32,7 @@ struct exec_arguments {
     uint64_t timeout;
     enum supervision supervision;
     int signal;
+    int stop;  // what asks the application to end
     uint64_t jitter;
     bool help;
     char *const *flags;  // all of them, up to "--"
@@ -39,6 +40,7 @@ struct exec_arguments {
 };
 struct problem parse_exec_arguments(char *const *arguments, struct exec_arguments *found);
 int parse_signal(const char *name);
+int parse_stop_signal(const char *name);
 bool path_beside(const char *path, const char *name, char *beside, size_t room);
 
 // expanded.c: pure.

@@ -21,6 +21,29 @@ static bool skip(const char **text, const char *word) {
     return true;
 }
 
+// lifecycle.stopSignal as the pod has it: SIG, and a name of kill -l, an older one, or one of those without a name. The
+// numbers of the last are the container runtimes' (https://github.com/moby/sys/blob/main/signal/signal_linux.go).
+int parse_stop_signal(const char *name) {
+    static const struct {
+        char name[5];
+        unsigned char number;
+    } others[] = {{"KILL", 9}, {"STOP", 19}, {"IOT", 6}, {"CLD", 17}, {"POLL", 29}};
+    uint64_t more = 0;
+    if (!skip(&name, "SIG")) return 0;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(name, others[i].name) == 0) return others[i].number;
+    bool from_first = skip(&name, "RTMIN"), from_last = !from_first && skip(&name, "RTMAX");
+    if (!from_first && !from_last) return parse_signal(name);
+    if (skip(&name, from_first ? "+" : "-") ? !parse_number(name, strlen(name), 30, &more) : *name != '\0') return 0;
+    return from_first ? 34 + (int)more : 64 - (int)more;
+}
+
+static struct problem take_stop(const char *argument, const char *value, struct exec_arguments *found) {
+    found->stop = value != NULL ? parse_stop_signal(value) : 0;
+    if (found->stop > 0) return NONE;
+    return (struct problem){argument, "expected --stop-signal=NAME, as in lifecycle.stopSignal: SIGQUIT"};
+}
+
 static struct problem take_from(const char *argument, const char *value, struct exec_arguments *found) {
     found->source = skip(&value, "unix:") ? SOURCE_SOCKET : skip(&value, "file:") ? SOURCE_FILE : SOURCE_BESIDE;
     found->path = value;
@@ -48,9 +71,11 @@ static struct problem take_flag(char *const **next, const struct flag *flag, str
         return take_switch(flag, &found->help) ? NONE : (struct problem){argument, BOOLEAN_FORM};
     if (flag_is(flag, "from")) return take_from(argument, flag->value, found);
     if (flag_is(flag, "supervise")) return take_supervision(argument, flag->value, found);
+    if (flag_is(flag, "stop-signal")) return take_stop(argument, flag->value, found);
     if (flag_is(flag, "timeout")) return take_seconds(next, flag, &found->timeout);
     if (flag_is(flag, "jitter")) return take_seconds(next, flag, &found->jitter);
-    return (struct problem){argument, "unknown flag; exec knows --from, --timeout, --expanded, --supervise and --jitter"};
+    return (struct problem){
+        argument, "unknown flag; exec knows --from, --timeout, --expanded, --supervise, --stop-signal and --jitter"};
 }
 
 struct problem parse_exec_arguments(char *const *arguments, struct exec_arguments *found) {

@@ -72,7 +72,7 @@ static void on_timer(struct stay *self) {
         case ABOUT_TO_END:
             self->phase = ENDING;
             set_timer(self, GRACE);
-            kill(self->child, SIGTERM);
+            kill(self->child, self->first->asked->stop);
             return;
         case ENDING: kill(self->child, SIGKILL); break;
         case LEAVING: break;
@@ -87,7 +87,8 @@ static void hand_on_signals(struct stay *self) {
         // The kernel's word that a child ended, and our own write to a stderr that nobody reads.
         if ((number == SIGCHLD && signal.ssi_code > 0) || signal.ssi_pid == (uint32_t)getpid()) continue;
         kill(self->child, number);
-        if (number != SIGTERM) continue;
+        // A kubelet that knows no stopSignal sends SIGTERM.
+        if (number != SIGTERM && number != self->first->asked->stop) continue;
         self->phase = LEAVING;
         world_timer_set(self->timer, UINT32_MAX);
     }

@@ -81,6 +81,13 @@ void job_end(struct job *job, struct outcome *outcome) {
     else outcome_judge(outcome, job->what, job->status, job->report, job->length);
 }
 
+// What it lacks, from bad to worse: nothing; what renews what is there; what the hook waits for; somebody who acts.
+enum need job_need(const struct job *job) {
+    if (job->last_words.length == 0) return NEED_NOTHING;
+    if (is_permanent(job->code)) return NEED_SOMEBODY;
+    return has_content(job->awaited) ? NEED_RENEWAL : NEED_FIRST;
+}
+
 // Gives the milliseconds until it is due again.
 uint64_t job_rest(struct job *job, uint64_t divisor, const struct outcome *outcome) {
     uint64_t wait;
@@ -89,6 +96,7 @@ uint64_t job_rest(struct job *job, uint64_t divisor, const struct outcome *outco
         job->failures = 0;
         wait = wait_until_next(outcome->milliseconds, divisor);
     } else {
+        job->code = outcome->code;
         if (job->failures < UINT8_MAX) job->failures++;  // far beyond the cap
         text_put_last_words(&job->last_words, outcome);
         wait = wait_after_failures(job->failures, world_dice(), divisor);

@@ -142,6 +142,7 @@ const char *variable(const char *name, const char *otherwise);
 
 // sidecar.c and await.c: in the injected container; they give the exit code.
 int run_sidecar(const struct settings *settings, char *const *arguments);
+bool has_content(const char *path);
 int await_files(const struct settings *settings, const struct await_arguments *asked);
 
 #endif

@@ -61,6 +61,14 @@ static bool open_sockets(struct job *secrets, struct text *problem) {
     return false;
 }
 
+static const char *ready_file(void) {
+    static struct text path;
+    text_put(&path, variable(STATE_DIRECTORY, INJECTOR_PATH "/" STATE_VOLUME));
+    text_put(&path, "/" READY_FILE);
+    path.bytes[path.length] = '\0';
+    return path.bytes;
+}
+
 static int supervise_all(const struct settings *settings, const struct words *program, const struct words *command,
     const struct refresher_arguments *asked) {
     static struct job jobs[JOBS_LIMIT];
@@ -73,12 +81,14 @@ static int supervise_all(const struct settings *settings, const struct words *pr
         return refuse(&settings->log, "/dev/null", "cannot be opened; every container runtime makes it");
     if (!asked->secrets) {
         jobs[count].what = "token";
+        jobs[count].awaited = asked->file;
         jobs[count++].command = *command;
     }
     if (asked->secrets || *variable(PLAN, "") != '\0') {
         struct job *secrets = &jobs[count++];
         every_secret.secrets = every_secret.refresh = true;
         secrets->what = "secrets";
+        secrets->awaited = ready_file();
         secrets->command = asked->secrets ? *command : *program;
         if (!asked->secrets && !add_arguments(&secrets->command, &every_secret))
             return refuse(&settings->log, REFRESHER_COMMAND, "the command is too long");

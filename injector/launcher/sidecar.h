@@ -33,18 +33,22 @@ struct job {
     struct child child;
     uint64_t quiet_until;  // before this moment a connection starts no child
     unsigned failures;
+    int code;                // of the last failure
     struct text last_words;  // empty while all is well
+    const char *awaited;     // the file for which the hook waits: with it, what was there once is still there
     size_t length;
     char report[REPORT_LIMIT + 1];  // room for one byte more than a report may have tells a longer one
 };
 #define JOBS_LIMIT 2
 #define JOB_WATCHES (2 + SOCKETS_LIMIT)
+enum need { NEED_NOTHING, NEED_RENEWAL, NEED_FIRST, NEED_SOMEBODY };
 bool job_open(struct job *job);
 size_t job_watch(const struct job *job, uint64_t moment, struct pollfd *ready);
 void job_look(struct job *job, size_t count, const struct pollfd *ready);
 bool job_start(struct job *job, uint64_t divisor, struct outcome *outcome);
 bool job_is_over(const struct job *job);
 void job_end(struct job *job, struct outcome *outcome);
+enum need job_need(const struct job *job);
 uint64_t job_rest(struct job *job, uint64_t divisor, const struct outcome *outcome);
 
 // metrics.c: each client of the port is served by a process of its own.

@@ -66,17 +66,15 @@ static void look(struct supervisor *self) {
     for (size_t i = 0, at = 2; i < self->count; at += watches[i++]) job_look(&self->jobs[i], watches[i], ready + at);
 }
 
-static bool is_hopeless(const struct job *job) {
-    return parse_last_words(job->last_words.bytes, job->last_words.length).permanent;
-}
-
-// The first job that fails has the word, but for one that no retry can mend: it must not be hidden from `await`. NULL:
-// all is well.
+// Who lacks most has the word, of equals the first: what no retry can mend must not be hidden from `await`. NULL: all
+// is well.
 static const struct job *speaker(const struct supervisor *self) {
     const struct job *found = NULL;
-    for (size_t i = self->count; i-- > 0;) {
-        const struct job *job = &self->jobs[i];
-        if (job->last_words.length > 0 && (found == NULL || is_hopeless(job) || !is_hopeless(found))) found = job;
+    enum need most = NEED_NOTHING;
+    for (const struct job *job = self->jobs; job < self->jobs + self->count; job++) {
+        enum need need = job_need(job);
+        if (need > most) found = job;
+        if (need > most) most = need;
     }
     return found;
 }
@@ -143,9 +141,8 @@ int supervise(const struct settings *settings, struct job *jobs, size_t count, s
     }
     for (size_t i = 0; i < count; i++)
         if (jobs[i].runs) job_end(&jobs[i], &unheard);
-    // What nobody can mend by a retry did not complete: the kubelet ends it after a failed hook, and shows this code.
+    // A container that never had what its hook waits for did not complete: the kubelet ends it when the hook's time is
+    // over, and shows this code beside the reason. One that could not renew what was there had done its work.
     const struct job *job = speaker(&self);
-    return job == NULL || !is_hopeless(job)
-               ? EXIT_OK
-               : parse_last_words(job->last_words.bytes, job->last_words.length).code;
+    return job == NULL || job_need(job) < NEED_FIRST ? EXIT_OK : job->code;
 }

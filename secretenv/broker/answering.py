@@ -50,6 +50,8 @@ class Policy:
     timeout: float
     """Seconds in which AWS has to answer."""
     regions: frozenset[str]
+    regions_per_request: int
+    """A pod may ask of so many at once."""
     default_region: str | None
     """Where nobody names one."""
     shared_role: SharedRole | None
@@ -123,7 +125,7 @@ class Answering:
         return Asked(caller=caller, identity=identity, is_shared=True, region=region)
 
     def answer(self, asked: Asked, question: wire.Question) -> wire.Answer:
-        """An outcome for each reference. Raises `RefusedError` where there is no place to wait."""
+        """An outcome for each reference. Raises `RefusedError` where there is no place, or too much is asked."""
         wanted = {text: _reference(text) for text in question.references}
         refusals = {text: found for text, found in wanted.items() if isinstance(found, Refusal)}
         references = {text: found for text, found in wanted.items() if isinstance(found, Reference)}
@@ -183,7 +185,23 @@ class Answering:
                     "broker's role: ask the broker's operator for one, or give the service account a role of its own"
                 )
                 refused[source] = Refusal(reason="access_denied", message=message)
-        return refused, [source for source in sources if source not in refused]
+        rest = [source for source in sources if source not in refused]
+        self._check_regions(asked, rest)
+        return refused, rest
+
+    def _check_regions(self, asked: Asked, sources: Sequence[Source]) -> None:
+        """Clients of a region take megabytes and time: a pod that names every one would take those of the others."""
+        in_pod = asked.region or self._policy.default_region
+        regions = {region_of(source) or in_pod for source in sources}
+        if len(regions) > self._policy.regions_per_request:
+            caller = asked.caller
+            raise RefusedError(
+                400,
+                "many_regions",
+                f"pod {caller.namespace}/{caller.pod} asks of {len(regions)} regions in one request; expected at most "
+                f"{self._policy.regions_per_request}: name fewer in the ARNs of its references, or ask the broker's "
+                "operator for more (--regions-per-request)",
+            )
 
     def _is_granted(self, caller: Caller, source: Source) -> bool:
         role = self._policy.shared_role

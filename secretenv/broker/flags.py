@@ -77,6 +77,13 @@ _READING = (
         "NUMBER",
         "for so many regions clients are at hand at once, some megabytes each; the least recently used go",
     ),
+    Setting(
+        "regions-per-request",
+        "4",
+        number(1, 100, "regions"),
+        "NUMBER",
+        "of so many regions one request of a pod may ask; one for more is refused",
+    ),
     Setting("cache-seconds", "60", number(1, 3600, "seconds"), "SECONDS", "how long what was read is given again"),
     Setting(
         "stale-seconds",

@@ -17,6 +17,8 @@ class Identity:
     """A role, and the web identity token that is exchanged for its credentials."""
 
     key: str
+    account: str
+    """Whose denials count together: NAMESPACE:SERVICEACCOUNT; of the broker's own it is its name."""
     role_arn: str
     token: str = field(repr=False)
     session_name: str
@@ -27,6 +29,7 @@ def own(account: str, role_arn: str, token: str, claims: str | None, session_nam
     proven = f"claims {claims}" if claims else f"token {hashlib.sha256(token.encode()).hexdigest()}"
     return Identity(
         key=hashlib.sha256(json.dumps([account, role_arn, proven]).encode()).hexdigest(),
+        account=account,
         role_arn=role_arn,
         token=token,
         session_name=session_name or account.replace(":", "@")[:LONGEST_NAME],
@@ -35,4 +38,4 @@ def own(account: str, role_arn: str, token: str, claims: str | None, session_nam
 
 def shared(role_arn: str, token: str, session_name: str) -> Identity:
     """The broker's own, whatever its token of the moment."""
-    return Identity(key="shared", role_arn=role_arn, token=token, session_name=session_name)
+    return Identity(key="shared", account="the broker", role_arn=role_arn, token=token, session_name=session_name)

@@ -14,7 +14,7 @@ from serving.metrics import ServingMetrics
 # A request from memory takes some milliseconds, one that waits for AWS up to the request timeout.
 _BUCKETS: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 # Known from the start: a counter that appears with its first event hides that event from rate().
-_KNOWN_OUTCOMES: Final = ("answered", "bad_token", "pod_over", "busy", "unavailable", "bug")
+_KNOWN_OUTCOMES: Final = ("answered", "bad_token", "pod_over", "denied_often", "busy", "unavailable", "bug")
 _KNOWN_ORIGINS: Final = ("cache", "aws", "stale")
 _KNOWN_CALLS: Final = ("AssumeRoleWithWebIdentity", "GetSecretValue", "BatchGetSecretValue")
 _CALL_OUTCOMES: Final = ("ok", "throttled", "refused", "failed", "no_answer")

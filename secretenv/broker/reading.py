@@ -77,13 +77,14 @@ class Reading:
     def fetch(
         self, identity: Identity, region: str | None, sources: Collection[Source], deadline: Deadline
     ) -> dict[Source, Fetched | Refusal]:
-        """An outcome for each. Raises `RefusedError` where there is no place."""
+        """An outcome for each. Raises `RefusedError` where there is no place, or the identity is not to be asked."""
         keys: dict[Source, Key] = {source: (identity.key, region, source) for source in sources}
         found = {key: outcome for key in keys.values() if (outcome := self._known(key)) is not None}
         stale = [key for key in found if self._values.get(key, within=self._limits.fresh) is None]
         self._counts.served("cache", len(found) - len(stale))
         self._counts.served("stale", sum(isinstance(found[key], Fetched) for key in stale))
         if missing := [key for key in keys.values() if key not in found]:
+            self._sessions.check(identity)
             with self._place():
                 read = partial(self._read, identity, region, deadline)
                 found |= self._flights.fetch(missing, read, deadline)
@@ -92,11 +93,12 @@ class Reading:
     def versions(
         self, identity: Identity, region: str | None, sources: Collection[Source], deadline: Deadline
     ) -> dict[Source, str | Refusal]:
-        """The version of each. Raises `RefusedError` where there is no place."""
+        """The version of each. Raises `RefusedError` as `fetch`."""
         keys: dict[Source, Key] = {source: (identity.key, region, source) for source in sources}
         found = {key: version for key in keys.values() if (version := self._known_version(key)) is not None}
         self._counts.served("cache", len(found))
         if missing := [key for key in keys.values() if key not in found]:
+            self._sessions.check(identity)
             with self._place():
                 read = partial(self._read_versions, identity, region, deadline)
                 found |= self._version_flights.fetch(missing, read, deadline)

@@ -97,6 +97,7 @@ class _ServedSecrets:
         policy = Policy(
             timeout=settings.request_timeout,
             regions=regions,
+            regions_per_request=settings.regions_per_request,
             default_region=aws.default_region,
             shared_role=self._shared(settings),
         )

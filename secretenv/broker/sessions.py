@@ -1,6 +1,7 @@
 """Whose credentials are at hand? One session for each identity, exchanged once and kept until shortly before its end.
 
-What STS refuses is not asked again for a moment, so that pods which ask again and again don't reach it.
+What STS refuses is not asked again for a moment, so that pods which ask again and again don't reach it; nor do ever
+new tokens of one service account (denials).
 """
 
 import hashlib
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from secretenv.broker.denials import Denials
 from secretenv.broker.identities import Identity
 from secretenv.broker.kept import Kept
 from secretenv.stores import Refusal, Store, Versions
@@ -60,7 +62,12 @@ class Sessions:
         self._sessions = Kept[str, _Held](lifetime=_LONGEST, most_bytes=_SESSIONS_BYTES, clock=clock)
         self._refusals = Kept[str, Refusal](lifetime=_REFUSAL_SECONDS, most_bytes=_SESSIONS_BYTES, clock=clock)
         self._denied = Kept[tuple[str, str], Refusal](lifetime=_DENIED_SECONDS, most_bytes=_SESSIONS_BYTES, clock=clock)
+        self._denials = Denials(clock=clock)
         self._flights = SingleFlight[str, "Session | Refusal"]()
+
+    def check(self, identity: Identity) -> None:
+        """Whether the identity may be shown to STS at all. Raises `RefusedError`."""
+        self._denials.check(identity)
 
     def session(self, identity: Identity, region: str | None, deadline: Deadline) -> Session | Refusal:
         """The identity's session; several threads that ask for it share one exchange."""
@@ -93,10 +100,12 @@ class Sessions:
         found = self._exchange(identity, region, deadline)
         if isinstance(found, Session):
             self._sessions.put(identity.key, _Held(found, self._clock()))
+            self._denials.accepted(identity)
             return found
         self._refusals.put(identity.key, found)
         if found.reason != "unavailable":
             self._denied.put(_shown(identity), found)
+            self._denials.denied(identity)
         return found
 
 

@@ -25,6 +25,7 @@ class BrokerSettings(Serving):
     regions: frozenset[str]
     """The only ones that are asked; where empty, any."""
     most_regions: int
+    regions_per_request: int
     cache_seconds: float
     stale_seconds: float
     request_timeout: float
@@ -46,6 +47,7 @@ def parse_settings(given: Mapping[str, list[str]], environ: Mapping[str, str]) -
         region=parsed["region"] or None,
         regions=frozenset(parsed["regions"]),
         most_regions=parsed["most-regions"],
+        regions_per_request=parsed["regions-per-request"],
         cache_seconds=float(parsed["cache-seconds"]),
         stale_seconds=float(parsed["stale-seconds"]),
         request_timeout=float(parsed["request-timeout"]),

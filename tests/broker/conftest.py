@@ -93,7 +93,11 @@ class Broker:
                 enforces_accounts=self.enforces_accounts,
             )
         policy = Policy(
-            timeout=self.timeout, regions=aws.regions, default_region=aws.default_region, shared_role=shared
+            timeout=self.timeout,
+            regions=aws.regions,
+            regions_per_request=4,
+            default_region=aws.default_region,
+            shared_role=shared,
         )
         proofs = Proofs({"https://accounts.google.com": self.world.keys.url}, fetch=issuer_keys.fetch, clock=time.time)
         answering = Answering(reading, policy, proven=proofs.claims)

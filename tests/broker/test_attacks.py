@@ -9,8 +9,10 @@ from contract.secrets import BROKER_AUDIENCE
 from demo.fakes.api_server.reviews import API_AUDIENCE
 from demo.fakes.google import ClusterSigner, new_key
 from secretenv import wire
+from secretenv.broker.denials import MOST_DENIED
 from tests.broker.conftest import Broker
-from tests.broker.world import AUDIENCE, World
+from tests.broker.test_reading_once import Clock
+from tests.broker.world import AUDIENCE, REGION, World, role_arn
 
 SECRET = "sm://shop/db#password"
 
@@ -252,6 +254,58 @@ def test_an_arn_with_a_region_that_is_none(world: World, broker: Broker, own: di
     answer = broker.ask(world.token("a"), SECRET, *asked, **own)
     assert set(answer.values) == {SECRET}
     assert {refusal.reason for refusal in answer.refusals.values()} == {"invalid"}
+
+
+def test_a_pod_that_invents_tokens_does_not_reach_sts_with_each(
+    world: World, broker: Broker, own: dict[str, str]
+) -> None:
+    """After eight that STS has denied, no new one of its service account is shown, from whichever of its pods.
+
+    An identity that STS has accepted goes on, with a new token too, and so do the other accounts.
+    """
+    clock = broker.clock = Clock()
+    world.pod("c")
+    world.role("web", "99887766554433221100")
+    broker.ask(world.token("a"), SECRET, **own)
+    for number in range(MOST_DENIED):
+        invented = own | {"web_identity_token": f"{world.web_identity(jti=str(number))}x"}
+        assert not broker.ask(world.token("ac"[number % 2]), SECRET, **invented).values
+    exchanged = world.aws.asked["STS"]
+
+    for pod, invented in (
+        ("a", own | {"web_identity_token": "hunter3"}),
+        ("c", own | {"web_identity_token": "hunter4"}),
+        ("a", own | {"role_arn": role_arn("invented")}),
+    ):
+        role, web_identity = invented["role_arn"], invented["web_identity_token"]
+        question = wire.Question(references=(SECRET,), region=REGION, role_arn=role, web_identity_token=web_identity)
+        response = broker.post(world.token(pod), question)
+        assert (response.status_code, response.headers["Retry-After"]) == (429, "60")
+        message = wire.decode_message(response.data)
+        assert message.startswith("service account shop:api: within 60 s AWS has denied 8 different identities")
+        assert "hunter" not in message
+    assert world.aws.asked["STS"] == exchanged
+    assert broker.counted.requests["v1", "denied_often"] == 3
+
+    clock.now += 30  # what was read is in memory for longer
+    renewed = own | {"web_identity_token": world.web_identity(jti="renewed")}
+    assert broker.ask(world.token("c"), SECRET, **renewed).values == {SECRET: "hunter2"}
+    other = {"role_arn": role_arn("web"), "web_identity_token": world.web_identity("99887766554433221100")}
+    assert broker.ask(world.token("b", "shop:web"), SECRET, **other).values == {SECRET: "hunter2"}
+    assert world.aws.asked["STS"] == exchanged + 1
+
+
+def test_a_pod_that_names_every_region(world: World, broker: Broker, own: dict[str, str]) -> None:
+    """Nobody asks AWS for it, and it is told how many it may name; those regions count that are asked at all."""
+    names = ("eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "us-east-1")
+    asked = [f"sm://arn:aws:secretsmanager:{region}:123456789012:secret:x-AbCdEf" for region in names]
+    status, message = broker.refusal(world.token("a"), *asked, **own)
+    assert status == 400
+    assert message.startswith("pod shop/a asks of 5 regions in one request; expected at most 4: ")
+    assert broker.refusal(world.token("a"), *asked, versions_only=True, **own)[0] == 400
+    assert broker.refusal(world.token("a"), SECRET, *asked[1:], **own)[0] == 400  # SECRET is in the pod's own
+    assert not world.aws.asked["STS"]
+    assert broker.ask(world.token("a"), SECRET, *asked[:4], **own).values == {SECRET: "hunter2"}
 
 
 def test_the_api_servers_token_is_for_nobody_else(world: World) -> None:

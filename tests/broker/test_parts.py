@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretenv.broker.allowed_accounts import KEY, guarded
+from secretenv.broker.denials import MOST_DENIED, Denials
 from secretenv.broker.identities import Identity, own, shared
 from secretenv.broker.kept import Kept
 from secretenv.broker.places import Places
@@ -56,6 +57,9 @@ class _Refusing:
         return Refusal(reason="access_denied", message="no")
 
     def denied(self, *_: object) -> None:
+        """As `Sessions`."""
+
+    def check(self, *_: object) -> None:
         """As `Sessions`."""
 
 
@@ -185,6 +189,66 @@ def test_a_token_that_sts_denies_is_not_shown_again() -> None:
     clock.now += 1
     sessions.session(shared("r", "one", "n"), None, Deadline(5, clock=clock))
     assert shown == ["one", "two", "one"]
+
+
+def _denials(clock: Clock, number: int, account: str = "a:b") -> Denials:
+    """After so many of an account, one in each second."""
+    denials = Denials(clock=clock)
+    for count in range(number):
+        denials.check(own(account, "role", f"token {count}", None, ""))
+        denials.denied(own(account, "role", f"token {count}", None, ""))
+        clock.now += 1
+    return denials
+
+
+def test_denied_identities_of_an_account_are_bounded() -> None:
+    """So many in a minute; then none is shown that is new, until the first of them is a minute ago."""
+    clock = Clock()
+    denials = _denials(clock, MOST_DENIED)
+    with pytest.raises(RefusedError, match="service account a:b: within 60 s AWS has denied 8 different") as refused:
+        denials.check(own("a:b", "role", "new", None, ""))
+    assert (refused.value.status, refused.value.reason) == (429, "denied_often")
+    assert refused.value.retry_after == 60 - MOST_DENIED
+    denials.check(own("a:c", "role", "new", None, ""))
+    denials.check(own("a:b", "role", "token 0", None, ""))  # it is counted already, and waits as every denied one
+    clock.now += 60 - MOST_DENIED
+    denials.check(own("a:b", "role", "new", None, ""))
+
+
+def test_one_mistake_is_one_denial() -> None:
+    """Pods whose tokens have the same signed claims are one identity, however many they are and how often they ask."""
+    clock = Clock()
+    denials = Denials(clock=clock)
+    for count in range(100):
+        denials.denied(own("a:b", "role", f"token {count}", "claims", ""))
+    denials.check(own("a:b", "role", "new", None, ""))
+
+
+def test_an_identity_that_was_accepted_is_shown_again() -> None:
+    """For twelve hours, as long as a session can live: its next token must not wait for a neighbour's denials."""
+    clock = Clock()
+    good = own("a:b", "role", "good", None, "")
+    denials = _denials(clock, MOST_DENIED - 1)
+    denials.accepted(good)
+    clock.now += 12 * 3600 - 1
+    for count in range(MOST_DENIED):
+        denials.denied(own("a:b", "role", f"token {count}", None, ""))
+    denials.check(good)
+    clock.now += 1
+    with pytest.raises(RefusedError):
+        denials.check(good)
+
+
+def test_what_is_kept_of_denials_is_bounded() -> None:
+    """For each account the newest eight, of those that were under way together; accounts within some megabytes."""
+    clock = Clock()
+    denials = Denials(clock=clock)
+    for number in range(5000):
+        denials.denied(own(f"a:{number % 4999}", "role", f"token {number}", None, ""))
+    assert len(denials._denied._entries) < 4999
+    for number in range(100):
+        denials.denied(own("a:b", "role", f"token {number}", None, ""))
+    assert len(denials._recent("a:b")) == MOST_DENIED
 
 
 def test_what_sts_cannot_answer_is_asked_again_soon() -> None:

@@ -26,7 +26,7 @@ def test_defaults() -> None:
     assert settings.key_urls == {"https://accounts.google.com": "https://www.googleapis.com/oauth2/v3/certs"}
     assert not settings.shared_role_arn
     assert not settings.takes_legacy
-    assert settings.region is None
+    assert (settings.region, settings.regions_per_request) == (None, 4)
 
 
 def test_piggys_variable() -> None:
@@ -49,6 +49,7 @@ def test_piggys_variable() -> None:
         ({"regions": ["Mars"]}, {}, "expected an AWS region"),
         ({"regions": ["eu-west-1"], "region": ["us-east-1"]}, {}, "--region=us-east-1 is none of --regions"),
         ({"most_regions": ["0"]}, {}, "--most-regions: '0' is not valid"),
+        ({"regions_per_request": ["0"]}, {}, "--regions-per-request: '0' is not valid"),
         ({"web_identity_keys": ["x=y"]}, {}, "expected ISSUER=URL"),
         ({"web_identity_keys": ["https://issuer=http://keys.example"]}, {}, "expected ISSUER=URL"),
         ({"web_identity_keys": ["https://issuer"]}, {}, "expected ISSUER=URL"),

@@ -96,7 +96,7 @@ def test_pull_secrets_are_read_where_that_is_granted() -> None:
 
 
 def test_a_look_up_passes_the_policies() -> None:
-    """To registries on their ports and GKE's metadata server; not where no image is looked up."""
+    """To registries on their ports, and to GKE's metadata server for ECR's role; not where no image is looked up."""
     (looks_up, *_) = of_kind(case("registries").expected, "NetworkPolicy")
     off = {"networkPolicy": {"enabled": True}, "webhook": {"settings": {"entrypoint-lookup": False}}}
     (never, *_) = of_kind(template(off), "NetworkPolicy")
@@ -108,6 +108,37 @@ def test_a_look_up_passes_the_policies() -> None:
         [80, 988],
     ]
     assert len(never["spec"]["egress"]) == 2
+
+
+ECR = {"arn": "arn:aws:iam::123456789012:role/webhook"}
+GOOGLE = {"annotations": {"iam.gke.io/gcp-service-account": "webhook@project.iam.gserviceaccount.com"}}
+
+
+@pytest.mark.parametrize(
+    ("values", "is_open"),
+    [
+        ({}, False),
+        ({"registries": {"pullSecret": "registry"}}, False),
+        ({"registries": {"ecrRole": ECR | {"mode": "cluster"}}}, False),
+        ({"registries": {"ecrRole": ECR}}, True),
+        ({"webhook": {"serviceAccount": GOOGLE}}, True),
+        ({"webhook": {"serviceAccount": {"annotations": {"team": "platform"}}}}, False),
+        ({"webhook": {"serviceAccount": GOOGLE, "settings": {"registry-allow": ["ghcr.io", "*.example"]}}}, False),
+        ({"webhook": {"serviceAccount": GOOGLE, "settings": {"registry-allow": ["a.example", "*.pkg.dev"]}}}, True),
+        ({"webhook": {"settings": {"registry-allow": ["europe-docker.pkg.dev"]}}}, True),
+        ({"webhook": {"settings": {"registry-allow": ["EU.GCR.io"]}}}, True),
+        ({"webhook": {"settings": {"registry-allow": ["*.*.*"]}}}, True),
+        ({"webhook": {"settings": {"registry-allow": ["notgcr.io", "gcr.io.example", "pkg.dev:5000"]}}}, False),
+        ({"webhook": {"settings": {"registry-mirror": ["docker.io=europe-docker.pkg.dev/our/hub"]}}}, True),
+        ({"webhook": {"settings": {"registry-mirror": ["gcr.io=mirror.example/pkg.dev"]}}}, False),
+        ({"webhook": {"serviceAccount": GOOGLE, "settings": {"entrypoint-lookup": False}}}, False),
+    ],
+)
+def test_the_metadata_server_is_open_where_a_setting_needs_it(values: dict[str, Any], *, is_open: bool) -> None:
+    """For ECR's role by Google, and for Artifact Registry: its hosts are named, or any are and there is an account."""
+    (policy, *_) = of_kind(template({"networkPolicy": {"enabled": True}, **values}), "NetworkPolicy")
+    peers = [peer for rule in policy["spec"]["egress"] for peer in rule.get("to", ())]
+    assert ({"ipBlock": {"cidr": "169.254.169.254/32"}} in peers) == is_open
 
 
 @pytest.mark.parametrize("case", CASES)

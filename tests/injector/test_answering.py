@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from contract.secrets import ASIDE, MAGIC, REFERENCES_BYTES, REFERENCES_LIMIT
+from contract.secrets import ASIDE, MAGIC, MESSAGE_LIMIT, REFERENCES_BYTES, REFERENCES_LIMIT
 from injector import state
 from injector.answering import Answers
 from injector.backend import Backend
 from injector.job import Job, read_plan
-from injector.reading import Memory
+from injector.memory import Memory
 from secretenv.answer import parse_answer
 from secretenv.plan import Plan
 from tests.injector.secret_pod import CANARY, DENIED, FakeStore, Pod
@@ -121,6 +121,32 @@ def test_too_much(pod: Pod, case: str) -> None:
     assert f"at most {REFERENCES_LIMIT} of {REFERENCES_BYTES} bytes are resolved" in reason
     assert "container one" in reason
     assert pod.store.asked == []
+
+
+def test_more_bytes_than_a_container_can_hold(pod: Pod) -> None:
+    """A container that asks for ever more is refused what its answers have no room for; its neighbour has its own.
+
+    What was read before is given on, to both, and counts once.
+    """
+    half = "x" * (MESSAGE_LIMIT // 2 - 1000)
+    pod.store.secrets |= {"first": half, "second": half, "third": half}
+    plan = pod.plan(
+        replace(pod.container("one", "socket", P="sm://db#user"), own_environment=True),
+        replace(pod.container("two", "socket"), own_environment=True),
+    )
+    found = answers(pod, plan)
+    for name in ("first", "second"):  # a value too long for a variable: the file's, but read is read
+        assert "Linux takes" in str(ask(found, plan, 0, f"MORE=sm://{name}\0\0".encode()))
+    reason = ask(found, plan, 0, b"MORE=sm://third\0\0")
+    assert reason == (
+        "MORE in container one: all that container one refers to has more than 8388608 bytes together, whole secrets, "
+        "paths and items counted, and more is not kept; refer to fewer or to smaller ones"
+    )
+    assert ask(found, plan, 0) == {"P": "ann"}
+    assert "Linux takes" in str(ask(found, plan, 1, b"MORE=sm://third\0\0"))
+    asked = len(pod.store.asked)
+    assert "Linux takes" in str(ask(found, plan, 0, b"MORE=sm://third\0\0"))
+    assert len(pod.store.asked) == asked
 
 
 def test_state_that_cannot_be_written(pod: Pod) -> None:

@@ -23,7 +23,7 @@ from injector.loop import Child
 def refresh(descriptor):
     {body}
 
-found = Child().run(refresh, timeout=0.5)
+found = Child("/nowhere").run(refresh, timeout=0.5)
 print(type(found).__name__, getattr(found, "seconds", ""), getattr(found, "exit_code", ""), found)
 try:
     os.waitpid(-1, os.WNOHANG)
@@ -89,7 +89,7 @@ def log(level, event, seconds, **_):
 
 shared = Shared(termination_log=sys.argv[1], create_termination_log=True, time_divisor=100)
 world = World(now=time.time, monotonic=time.monotonic, sleep=time.sleep, dice=lambda: 1.0, log=log)
-run_forever(refresh, shared=shared, world=world)
+run_forever(refresh, file="/nowhere", shared=shared, world=world)
 """
 
 
@@ -134,7 +134,7 @@ def refresh(descriptor):
 
 shared = Shared(termination_log="/dev/null", create_termination_log=False, time_divisor=1)
 world = World(now=time.time, monotonic=time.monotonic, sleep=time.sleep, dice=lambda: 1.0, log=print)
-run_forever(refresh, shared=shared, world=world)
+run_forever(refresh, file="/nowhere", shared=shared, world=world)
 """
 
 

@@ -226,16 +226,28 @@ def test_await_ends_on_sigterm(tool: "Tool") -> None:
     assert time.monotonic() - begun < 2
 
 
+def test_sigterm_after_a_token_that_is_not_renewed(tool: "Tool", metadata: MetadataServer) -> None:
+    """There is a token, and a pod that is deleted while its source is away has a sidecar that completed."""
+    tool.token_file.write_text("an old token")
+    metadata.script(*[Status(503)] * 100)
+    process = tool.refresh()
+    until(lambda: tool.termination_log.read_text() != "", seconds=20)
+    assert process.end() == exit_codes.OK
+
+
 @pytest.mark.parametrize("state", ["backing off", "fetching"])
 def test_sigterm_ends_at_once(tool: "Tool", metadata: MetadataServer, state: str) -> None:
-    """Between two tries and in the middle of one, SIGTERM ends it with 0, and its child with it."""
+    """Between two tries and in the middle of one, SIGTERM ends it, and its child with it.
+
+    Where the first token failed it ends with that code: it has not completed.
+    """
     metadata.script(*[Status(503) if state == "backing off" else Slow(30)] * 100)
     process = tool.refresh()
     until(lambda: len(metadata.identity_requests()) >= (3 if state == "backing off" else 1), seconds=20)
     children = children_of(process.popen.pid)
     assert children or state == "backing off" or not PROC.exists()
     begun = time.monotonic()
-    assert process.end() == exit_codes.OK
+    assert process.end() == (exit_codes.SOURCE_UNAVAILABLE if state == "backing off" else exit_codes.OK)
     assert time.monotonic() - begun < 2
     until(lambda: not any(map(is_alive, children)), seconds=2)
     asked = len(metadata.identity_requests())

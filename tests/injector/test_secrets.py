@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contract import exit_codes
-from contract.secrets import MAGIC
+from contract.secrets import MAGIC, MESSAGE_LIMIT
 from injector import state
 from injector.errors import RefreshError
 from secretenv.plan import Joined, Plan
@@ -475,3 +475,15 @@ def test_state_holds_no_value(pod: Pod) -> None:
     pod.deliver(plan)
     assert CANARY not in (pod.folder / "state" / "delivered.json").read_text()
     assert CANARY not in pod.said()
+
+
+def test_more_bytes_than_the_pods_containers_can_hold(pod: Pod) -> None:
+    """Each container and file has room for the longest answer; what a pod's author refers to beyond that ends it."""
+    pod.store.secrets |= {name: json.dumps({"key": name, "rest": "x" * (MESSAGE_LIMIT * 2 // 5)}) for name in "abcd"}
+    web = pod.container("web", A="sm://a#key", B="sm://b#key", C="sm://c#key", D="sm://d#key")
+    pod.deliver(pod.plan(web, pod.container("worker", W="sm://a#key")), launched=False)
+    with pytest.raises(
+        RefreshError, match="in container web: all that this pod refers to has more than 8388608"
+    ) as caught:
+        pod.deliver(pod.plan(web), launched=False)
+    assert caught.value.exit_code == exit_codes.SECRET_UNRESOLVED

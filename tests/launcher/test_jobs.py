@@ -82,7 +82,7 @@ def test_hanging_child_is_killed(sidecar: Sidecar) -> None:
     assert len(sidecar.runs_of("token")) > 5
     family = [int(process) for line in sidecar.note("family").splitlines()[:2] for process in line.split()]
     wait_for(lambda: not any(alive(process) for process in family))
-    assert run.end() == exit_codes.OK
+    assert run.end() == exit_codes.SOURCE_UNAVAILABLE
 
 
 FAILS = "if [ -e {0}-mended ]; then echo next 200 >&3; else echo error {1} {0} is away >&3; exit {1}; fi"
@@ -121,12 +121,44 @@ def test_what_no_retry_mends_has_the_word(sidecar: Sidecar, token: int, secrets:
     assert run.end() == code
 
 
-def test_passing_failure_at_the_end(sidecar: Sidecar) -> None:
-    """A pod that is deleted while AWS is away has a sidecar that completed: nobody has to act."""
-    sidecar.jobs(secrets="echo error 22 AWS is away >&3; exit 22")
-    run = sidecar.start(env=plan(sidecar.folder))
+@pytest.mark.parametrize("before", ["", "if ! [ -e waited ]; then touch waited; echo next 200 >&3; exit; fi; "])
+def test_what_was_unavailable_until_the_hooks_time_was_over(sidecar: Sidecar, before: str) -> None:
+    """The container ends with the code, and its reason is the last word: it has not completed.
+
+    A child that came only to say that it is too early has delivered nothing either.
+    """
+    sidecar.token.write_text("t")
+    sidecar.jobs(secrets=f"{before}echo error 22 AWS is away >&3; exit 22")
+    run = sidecar.start(env=plan(sidecar.folder) | {secrets.STATE_DIRECTORY: str(sidecar.folder)})
     wait_for(lambda: sidecar.log_text() == "AWS is away\n")
+    ready = f"{sidecar.folder}/{secrets.READY_FILE}"
+    done = sidecar.run("await", str(sidecar.token), ready, "--timeout=1")
+    assert done.returncode == exit_codes.AWAIT_TIMEOUT
+    assert run.end() == exit_codes.SECRETS_UNAVAILABLE
+    assert sidecar.log_text().endswith("AWS is away\n")
+
+
+def test_what_was_there_and_is_not_renewed(sidecar: Sidecar) -> None:
+    """A pod that is deleted while AWS is away has a sidecar that completed: nobody has to act."""
+    (sidecar.folder / secrets.READY_FILE).write_text("ready\n")
+    sidecar.token.write_text("t")
+    sidecar.jobs(token="echo error 20 Google is away >&3; exit 20", secrets="echo error 22 AWS is away >&3; exit 22")
+    run = sidecar.start(env=plan(sidecar.folder) | {secrets.STATE_DIRECTORY: str(sidecar.folder)})
+    wait_for(lambda: len(sidecar.runs_of("secrets")) > 1)
+    assert sidecar.log_text() == "Google is away\n"
     assert run.end() == exit_codes.OK
+
+
+def test_what_never_was_there_has_the_word(sidecar: Sidecar) -> None:
+    """Before what is there and is not renewed: the hook still waits for it."""
+    sidecar.token.write_text("t")
+    sidecar.jobs(token="echo error 20 Google is away >&3; exit 20", secrets="echo error 22 AWS is away >&3; exit 22")
+    run = sidecar.start(env=plan(sidecar.folder) | {secrets.STATE_DIRECTORY: str(sidecar.folder)})
+    wait_for(lambda: sidecar.log_text() == "AWS is away\n")
+    tries = len(sidecar.runs_of("token"))
+    wait_for(lambda: len(sidecar.runs_of("token")) > tries + 1)
+    assert sidecar.log_text() == "AWS is away\n"
+    assert run.end() == exit_codes.SECRETS_UNAVAILABLE
 
 
 def test_killed_child(sidecar: Sidecar) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contract import environ
+from contract import environ, exit_codes
 from tests.launcher.sidecar import FRESH, Sidecar, alive, children, stat_fields, wait_for
 
 pytestmark = pytest.mark.slow
@@ -65,7 +65,7 @@ def test_hanging_child_is_killed(sidecar: Sidecar) -> None:
     family = [int(process) for line in sidecar.note("family").splitlines()[:2] for process in line.split()]
     assert sidecar.log_text() == "the token refresher hung and was killed\n"
     wait_for(lambda: not any(alive(process) for process in family))
-    assert run.end() == 0
+    assert run.end() == exit_codes.SOURCE_UNAVAILABLE
 
 
 def test_a_report_is_not_the_end(sidecar: Sidecar) -> None:

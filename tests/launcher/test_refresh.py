@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from contract import environ
+from contract import environ, exit_codes
 from contract.refresh import BACKOFF_CAP, BACKOFF_FIRST, REPORT_LIMIT
 from tests.launcher.sidecar import DIVISOR, Sidecar, wait_for
 
@@ -49,13 +49,16 @@ TRANSIENT = {
 
 @pytest.mark.parametrize("case", TRANSIENT)
 def test_transient(sidecar: Sidecar, case: str) -> None:
-    """Whatever goes wrong is tried again, and the last reason is one line for people that stops no `await`."""
+    """Whatever goes wrong is tried again, and the last reason is one line for people that stops no `await`.
+
+    There never was a token, so that whoever ends it finds the code of what is wrong.
+    """
     script, reason = TRANSIENT[case]
     sidecar.refresher(script)
     run = sidecar.start()
     wait_for(lambda: reason in sidecar.log_text())
     wait_for(lambda: sidecar.runs() > 1)
-    assert run.end() == 0
+    assert run.end() == (exit_codes.INTERNAL if case == "bug" else exit_codes.SOURCE_UNAVAILABLE)
     assert reason in run.said()
     assert "\x1b" not in run.said()
     assert not sidecar.log_text().startswith("permanent: ")
@@ -171,7 +174,7 @@ def test_nobody_reads_the_log(sidecar: Sidecar) -> None:
     sidecar.refresher("exit 1")
     run = sidecar.start(stderr=writing)
     wait_for(lambda: sidecar.runs() > 5)
-    assert run.end() == 0
+    assert run.end() == exit_codes.SOURCE_UNAVAILABLE
     os.close(reading)
     os.close(writing)
 
@@ -184,4 +187,4 @@ def test_the_reader_of_the_log_went_away(sidecar: Sidecar) -> None:
     run = sidecar.start(stderr=writing)
     os.close(writing)
     wait_for(lambda: sidecar.runs() > 3)
-    assert run.end() == 0
+    assert run.end() == exit_codes.SOURCE_UNAVAILABLE

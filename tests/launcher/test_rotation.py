@@ -33,6 +33,48 @@ def test_restart(container: Container) -> None:
     assert CANARY not in said
 
 
+# By Kubernetes' names, https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/ (stopSignal).
+STOPS = {"SIGQUIT": 3, "SIGUSR1": 10, "SIGIOT": 6, "SIGCLD": 17, "SIGPOLL": 29, "SIGSYS": 31}
+REAL_TIME = {"SIGRTMIN": 34, "SIGRTMIN+3": 37, "SIGRTMAX-14": 50, "SIGRTMAX": 64}
+
+
+@pytest.mark.parametrize("name", STOPS | REAL_TIME)
+def test_restart_by_the_containers_own_stop_signal(native_container: Container, name: str) -> None:
+    """It and no other; whoever does not end by it is killed as ever."""
+    stop = f"--stop-signal={name}"
+    popen = native_container.start(RESTART, "--jitter=0", stop, script=NOTES, env={environ.TIME_DIVISOR: "20"})
+    native_container.change()
+    assert popen.wait(20) == secrets.EXEC_ROTATED
+    assert native_container.noted() == ["ready", str((STOPS | REAL_TIME)[name])]
+
+
+def test_restart_by_sigkill(container: Container) -> None:
+    """A container may name it."""
+    popen = container.start(RESTART, "--jitter=0", "--stop-signal=SIGKILL", script=DEAF)
+    container.change()
+    begin = time.monotonic()
+    assert popen.wait(20) == secrets.EXEC_ROTATED
+    assert time.monotonic() - begin < 20
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [RESTART, HUP])
+def test_the_kubelets_own_stop(native_container: Container, how: str, number: int) -> None:
+    """It signals PID 1, and the launcher hands on every signal; after the stop signal a rotation does nothing more.
+
+    A kubelet that does not know the field sends SIGTERM.
+    """
+    popen = native_container.start(
+        how, "--jitter=0", "--stop-signal=SIGQUIT", script=NOTES, env={environ.TIME_DIVISOR: "100"}
+    )
+    popen.send_signal(number)
+    wait_for(lambda: native_container.noted() == ["ready", str(int(number))])
+    native_container.change()
+    time.sleep(1)
+    assert native_container.noted() == ["ready", str(int(number))]
+    assert popen.poll() is None
+
+
 def test_restart_of_a_deaf_application(container: Container) -> None:
     """It gets 30 s, divided here, and is then killed."""
     popen = container.start(RESTART, "--jitter=0", script=DEAF, env={environ.TIME_DIVISOR: "20"})

@@ -56,6 +56,9 @@ def launched(
     supervised = _supervised(one, asked.rotation)
     if supervised:
         flags.append(f"--supervise={supervised}")
+        # The kubelet knows it and signals the launcher, which hands it on; with rotation the launcher itself stops.
+        if stop := _mapping(one.container.get("lifecycle")).get("stopSignal"):
+            flags.append(f"--stop-signal={stop}")
     # Whoever keeps what cannot be resolved has such texts in the command too.
     looked_for = () if asked.keeps_unresolved else _expanded_names(one)
     expanded = [f"{secrets.EXPANDED_FLAG}={unexpanded(name)}" for name in looked_for]

@@ -405,3 +405,22 @@ namespace alone. Awaited, it holds up the pod's start until the token is there.
 {{- $settings := .Values.webhook.settings | default dict -}}
 {{- not (and (hasKey $settings "entrypoint-lookup") (eq (toString (index $settings "entrypoint-lookup")) "false")) -}}
 {{- end -}}
+
+{{/* "true" where the webhook may need GKE's metadata server to look an image up: its sidecar, for the role of ECR; itself,
+for a registry of Google's that is named (webhook/entrypoint/google.py), or, where none is, as a Google service account. */}}
+{{- define "token-injector.asksMetadata" -}}
+{{- $settings := .Values.webhook.settings | default dict -}}
+{{- $allowed := index $settings "registry-allow" | default list -}}
+{{- $account := hasKey (.Values.webhook.serviceAccount.annotations | default dict) "iam.gke.io/gcp-service-account" -}}
+{{- $asks := or (and $account (not $allowed)) (and .Values.registries.ecrRole.arn (eq .Values.registries.ecrRole.mode "google")) -}}
+{{- $hosts := $allowed -}}
+{{- range index $settings "registry-mirror" | default list -}}
+{{- $hosts = append $hosts (regexReplaceAll "^[^=]*=|/.*$" . "") -}}
+{{- end -}}
+{{- range $hosts -}}
+{{- if regexMatch "(?i)(^|[.])(pkg|gcr|[^.]*[*][^.]*)[.](dev|io|[^.]*[*][^.]*)$" . -}}
+{{- $asks = true -}}
+{{- end -}}
+{{- end -}}
+{{- not (not $asks) -}}
+{{- end -}}
