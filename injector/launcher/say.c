@@ -2,11 +2,16 @@
 // reason.
 #include "launcher.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+// A millisecond each.
+#define LOCK_TRIES 250
 
 // An empty text empties the termination log, which therefore gets no newline either.
 static ssize_t put(int file, const char *before, const struct text *text) {
@@ -25,12 +30,20 @@ void say(const struct text *text) {
     if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT)) (void)!put(STDERR_FILENO, "token-injector: ", text);
 }
 
+// One writer at a time, `await` and the sidecar: the text of one, cut to the length of the other, says nothing. But no
+// application that holds the lock holds us up.
+static void lock(int file) {
+    for (int tries = 0; flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && tries < LOCK_TRIES; tries++)
+        poll(NULL, 0, 1);
+}
+
 // Written before it is cut: there is no moment in which a reader finds nothing. Where it is not the kubelet's file,
 // which is always there, it is made.
 bool termination_log_write(const struct termination_log *log, const struct text *text) {
     int flags = O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (log->create ? O_CREAT : 0);
     int file = open(log->path, flags, 0644);
     if (file < 0) return false;
+    lock(file);
     ssize_t written = put(file, "", text);
     // What is no file, a terminal for example, cannot be cut and need not be.
     if (written >= 0) (void)!ftruncate(file, written);

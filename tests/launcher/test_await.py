@@ -1,5 +1,6 @@
 """The postStart hook: it ends with the first token, fails at once on a permanent reason, and never hangs."""
 
+import fcntl
 import signal
 import time
 
@@ -188,3 +189,21 @@ def test_never_a_moment_without_a_reason(sidecar: Sidecar) -> None:
     assert {line for line in seen if not line.startswith("the token refresher")} == {
         "permanent: 10 no service account is bound\n"
     }
+
+
+def test_two_that_write_at_once(sidecar: Sidecar) -> None:
+    """The last word is one of theirs, whole: never the text of one, cut to the length of the other."""
+    names = ["/a", "/" + "b" * 100, "/" + "c" * 300]
+    for _ in range(15):
+        runs = [sidecar.start("await", name, "--timeout=1", env={environ.TIME_DIVISOR: "100"}) for name in names]
+        assert [run.popen.wait(10) for run in runs] == [exit_codes.AWAIT_TIMEOUT] * len(names)
+        assert f"token-injector: {sidecar.log_text()}" in [run.said() for run in runs]
+
+
+def test_a_log_that_somebody_has_locked(sidecar: Sidecar) -> None:
+    """An application that holds the lock holds nobody up."""
+    with sidecar.log.open("w") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        done = sidecar.run("await", "/nothing", "--timeout=0")
+    assert done.returncode == exit_codes.AWAIT_TIMEOUT
+    assert "/nothing" in sidecar.log_text()
