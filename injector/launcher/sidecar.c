@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -99,12 +100,20 @@ static int supervise_all(const struct settings *settings, const struct words *pr
     return supervise(settings, jobs, count, &metrics);
 }
 
+// Tokens and values of secrets are in the memory of what runs here. One byte is no size of a core: the kernel writes
+// none, and starts no program of the node's for it either, from which zero would not keep it (fs/coredump.c).
+static void leave_no_core(void) {
+    // musl's setrlimit brings along what it needs to reach every thread of a program; there is one.
+    (void)!syscall(SYS_prlimit64, 0, RLIMIT_CORE, &(struct rlimit){1, 1}, NULL);
+}
+
 int run_sidecar(const struct settings *settings, char *const *arguments) {
     // Not on the stack: a page that is touched once stays as long as the launcher sleeps.
     static char text[COMMAND_LIMIT];
     static struct refresher_arguments asked;
     static struct words program, command;
     const char *named = variable(REFRESHER_COMMAND, PYTHON_REFRESHER);
+    leave_no_core();
     asked.secrets = arguments[0] != NULL && strcmp(arguments[0], SECRETS_COMMAND) == 0;
     struct problem problem = parse_refresher_arguments(arguments + asked.secrets, &asked);
     if (problem.argument != NULL) return refuse(&settings->log, problem.argument, problem.fix);

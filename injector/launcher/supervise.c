@@ -136,7 +136,8 @@ int supervise(const struct settings *settings, struct job *jobs, size_t count, s
     }
     leave_last_words(&self);  // a reason of the container's last life must not end an `await` of this one
     while (!self.stop) {
-        for (size_t i = 0; i < count; i++) turn(&self, &jobs[i]);
+        // Secrets first: importing what reads them takes longer than fetching a token, which they need last.
+        for (size_t i = count; i-- > 0;) turn(&self, &jobs[i]);
         look(&self);
     }
     for (size_t i = 0; i < count; i++)

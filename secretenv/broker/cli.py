@@ -6,6 +6,7 @@ The only module that reads the process: arguments and environment. Every flag co
 import argparse
 import importlib.metadata
 import os
+import resource
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -42,9 +43,15 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     except SettingError as exc:
         print(f"{PROGRAM}: {exc}", file=sys.stderr)
         return exit_codes.USAGE
+    _leave_no_core()
     from secretenv.broker.server import serve  # noqa: PLC0415 - Flask, gunicorn and botocore cost --help a second
 
     return serve(settings, environ)
+
+
+def _leave_no_core() -> None:
+    """Values of secrets are in this process's memory: see leave_no_core in injector/launcher/sidecar.c."""
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
 
 
 def build_parser() -> argparse.ArgumentParser:

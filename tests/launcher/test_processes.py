@@ -152,3 +152,15 @@ def test_memory_asleep(native_sidecar: Sidecar) -> None:
     tables = dict(line.split(maxsplit=1) for line in (proc / "status").read_text().splitlines() if "VmPTE" in line)
     kilobytes = int(pages["Anonymous:"].split()[0]) + int(tables["VmPTE:"].split()[0])
     assert kilobytes <= 100
+
+
+@pytest.mark.parametrize("refresh", ["true", "false"])
+def test_no_core_is_left(native_sidecar: Sidecar, refresh: str) -> None:
+    """A child that crashes with a secret in its memory writes it nowhere, whatever the node allows."""
+    # The shell itself dies, with what it has in a variable.
+    native_sidecar.refresher("canary=in-memory-only; grep 'core file' /proc/self/limits >> limits; kill -SEGV $$")
+    any_size = ("sh", "-c", 'ulimit -H -c unlimited && ulimit -c unlimited && exec "$@"', "sh")
+    native_sidecar.start(f"--file={native_sidecar.token}", f"--refresh={refresh}", before=any_size)
+    limits = native_sidecar.note("limits").split()
+    assert limits[4:6] == ["1", "1"]
+    assert [path for path in native_sidecar.folder.iterdir() if path.name.startswith("core")] == []
