@@ -28,6 +28,7 @@ MODES: Mapping[str, tuple[dict[str, str], str]] = {
     "proxy": (PROXY, "app"),
     "proxy-shared-role": (PROXY, "granted"),
 }
+BELOW_PATH = {"piggysec.com/aws-ssm-parameter-path": "/shop/api"}
 CASES = [*product(MODES, ("envfile", "launcher"), ("command", "bare"))]
 WANTED = {"FOO": "piggy:password"}
 # Many pods start at once, and each reads with a Python of its own.
@@ -59,6 +60,8 @@ def place(secrets_release: Release, images: Images, bare: str) -> Iterator[str]:
                 annotations={**annotations, DELIVERY: delivery},
             )
             pods.append(unlabelled(with_own_token(made) if account == "own" else made))
+        of_parameters = revealing(images.application, {"FOO": "piggy:key"})
+        pods.append(unlabelled(pod(name, "parameters", [of_parameters], annotations=BELOW_PATH)))
         apply(*pods)
         yield name
 
@@ -97,3 +100,10 @@ def test_the_value_is_in_the_variable(mode: str, delivery: str, start: str, plac
         assert said["variables"]["FOO"] == vault.bare_hash(vault.DATABASE["password"])
         assert said["arguments"] == [vault.bare_hash(word) for word in (bare_image.ENTRYPOINT, bare_image.CMD)]
         assert said["uid"] == 10001
+
+
+def test_a_parameter_below_a_path(place: str) -> None:
+    """The other annotation that names a source: the pod is sent, and the last part of a name is the key."""
+    ended(place, "parameters", seconds=PATIENCE)
+    (said,) = lines(place, "parameters")
+    assert said["variables"] == vault.revealed({"FOO": vault.PARAMETERS["/shop/api/key"]})
