@@ -221,9 +221,10 @@ ANNOTATIONS: tuple[Annotation, ...] = (
         key=SECRETS,
         places=("pod",),
         form="true, arns or false",
-        default="true where the pod has the label admission.token-injector/enabled",
-        about="Which values are references: sm://, ssm://, ssm-path://, ddb:// and ${…}; also whole values that are "
-        "ARNs; none.",
+        default="none; with the label admission.token-injector/enabled, true for what the pod itself says: less than "
+        '"true", as nobody looks into ConfigMaps and Secrets then',
+        about="Which values are references: sm://, ssm://, ssm-path://, ddb:// and ${…}, in variables of the pod, of "
+        "ConfigMaps and of Secrets; also whole values that are ARNs; none.",
     ),
     Annotation(
         key=SECRET_DELIVERY,

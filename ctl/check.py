@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from contract import exit_codes
 from ctl import gather
-from ctl.findings import Finding, findings
+from ctl.findings import Finding, KnownTexts, findings
 from ctl.output import to_json
 from ctl.render import Rendering, render
 from ctl.secret_texts import secrets_in
@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str], streams: Stre
         namespace=found.namespace,
         registries="assumed",
     )
-    secrets = secrets_in(found.documents, found.namespace)
-    checked = [(one, findings(one, secrets)) for one in renderings]
+    texts: KnownTexts = {"ConfigMap": found.config_maps, "Secret": secrets_in(found.documents, found.namespace)}
+    checked = [(one, findings(one, texts)) for one in renderings]
     counted = {
         severity: sum(each.severity == severity for _, those in checked for each in those)
         for severity in ("error", "warning", "note")

@@ -1,7 +1,8 @@
 """What is wrong with this pod, or has to be known before it runs?
 
 Pure. The verdict is the webhook's own: what it would deny is an error, what it would warn of a warning. Only what no
-review can see is said here: a reference in a pod that asks for nothing, in a Secret, a plan that is too long.
+review can see is said here: a reference in a pod that asks for nothing, or where a label alone looks for none, in a
+Secret, a plan that is too long.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,17 +11,18 @@ from typing import Literal
 
 from contract.annotations import ENABLED_LABEL, SECRETS
 from ctl.look_ups import ASSUMED
-from ctl.piggy_pods import origins
+from ctl.origins import Kind, origins, origins_of
 from ctl.render import Rendering
 from secretenv.references import MalformedReferenceError, PiggySource, Syntax, parse
 from webhook import pod as pods
 from webhook.account_cache import account_key
 from webhook.decision import Injection, SecretsInjection
+from webhook.secrets.look_ups import Missing
 from webhook.shape import shape_problem
 
 Severity = Literal["error", "warning", "note"]
-KnownSecrets = Mapping[str, Mapping[str, str]]
-"""The texts of the Secrets among the files, by NAMESPACE/NAME."""
+KnownTexts = Mapping[Kind, Mapping[str, Mapping[str, str] | Missing]]
+"""The texts of the objects among the files, by kind and NAMESPACE/NAME."""
 # Any source will do to see whether a text would be a reference.
 _ANY = Syntax(ours=True, arns=False, piggy=PiggySource(secret_name="any"))  # noqa: S106 - the name of a secret
 # Of all annotations of an object together: ValidateAnnotationsSize in Kubernetes' apimachinery.
@@ -35,14 +37,15 @@ class Finding:
     text: str
 
 
-def findings(one: Rendering, secrets: KnownSecrets) -> tuple[Finding, ...]:
+def findings(one: Rendering, texts: KnownTexts) -> tuple[Finding, ...]:
     """Everything, the worst first."""
-    found = [*_errors(one, secrets), *(Finding("warning", text) for text in one.warnings), *_unasked(one), *_notes(one)]
+    told = (Finding("warning", text) for text in one.warnings)
+    found = [*_errors(one, texts), *told, *_unasked(one, texts), *_notes(one)]
     order: tuple[Severity, ...] = ("error", "warning", "note")
     return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
 
 
-def _errors(one: Rendering, secrets: KnownSecrets) -> Iterator[Finding]:
+def _errors(one: Rendering, texts: KnownTexts) -> Iterator[Finding]:
     if one.denial:
         yield from (Finding("error", message) for message in (one.denial.message, *one.denial.also))
     delivered = _delivered(one)
@@ -54,34 +57,58 @@ def _errors(one: Rendering, secrets: KnownSecrets) -> Iterator[Finding]:
         yield Finding(
             "error", f"its annotations have {size} bytes, and Kubernetes takes {_ANNOTATIONS_LIMIT}: shorten them"
         )
-    yield from _malformed_in_secrets(one, delivered, secrets)
+    yield from _malformed_in_secrets(one, delivered, texts)
 
 
-def _malformed_in_secrets(one: Rendering, delivered: SecretsInjection, secrets: KnownSecrets) -> Iterator[Finding]:
+def _malformed_in_secrets(one: Rendering, delivered: SecretsInjection, texts: KnownTexts) -> Iterator[Finding]:
     """The webhook reads no Secret: the pod would find out when it starts."""
+    if one.is_asked_by_label_alone:
+        return
     for kind, name in dict.fromkeys(origins(one.subject.pod)):
-        known = secrets.get(account_key(one.subject.namespace, name), {}) if kind == "Secret" else {}
-        for key, text in known.items():
+        if kind != "Secret":
+            continue
+        for key, text in _known(texts, kind, one.subject.namespace, name).items():
             try:
                 parse(text, delivered.plan.syntax)
             except MalformedReferenceError as exc:
                 yield Finding("error", f"Secret {name}, key {key}: the reference is malformed: {exc}")
 
 
-def _unasked(one: Rendering) -> Iterator[Finding]:
-    """References in a pod that the webhook never sees, or in which it looks for none."""
-    if not one.unlabelled or shape_problem(one.subject.pod):
+def _unasked(one: Rendering, texts: KnownTexts) -> Iterator[Finding]:
+    """References in a pod that the webhook never sees, or where it looks for none: the application starts with them."""
+    if not (one.unlabelled or one.is_asked_by_label_alone) or shape_problem(one.subject.pod):
         return
-    for _, _, container in pods.application_containers(one.subject.pod):
-        for entry in container.get("env") or ():
-            if _may_refer(entry.get("value")):
-                yield Finding(
-                    "warning",
-                    f"container {container['name']}, variable {entry.get('name')}: it looks like a reference, and the "
-                    f"pod asks for none: the application would see this text; set the annotation {SECRETS} to true, "
-                    f"the label {ENABLED_LABEL}, or piggy's annotations; where the webhook's variables name piggy's "
-                    "source, give them here with --piggy-env",
-                )
+    decision = one.mutation.decision
+    skipped = decision.skip_containers if isinstance(decision, Injection) else frozenset[str]()
+    for _, _, container in pods.application_containers(one.subject.pod, skipped):
+        if one.unlabelled:
+            for entry in container.get("env") or ():
+                if _may_refer(entry.get("value")):
+                    yield _seen_by_nobody(f"container {container['name']}, variable {entry.get('name')}", one)
+        for origin in dict.fromkeys(origins_of(container)):
+            for key, text in _known(texts, origin.kind, one.subject.namespace, origin.name).items():
+                if origin.key in (None, key) and _may_refer(text):
+                    yield _seen_by_nobody(f"container {container['name']}, {origin.kind} {origin.name}, key {key}", one)
+
+
+def _known(texts: KnownTexts, kind: Kind, namespace: str, name: str) -> Mapping[str, str]:
+    found = texts[kind].get(account_key(namespace, name))
+    return found if isinstance(found, Mapping) else {}
+
+
+def _seen_by_nobody(place: str, one: Rendering) -> Finding:
+    why = (
+        f"the pod asks for none: the application would see this text; set the annotation {SECRETS} to true, the label "
+        f"{ENABLED_LABEL}, or piggy's annotations"
+        if one.unlabelled
+        else "by the label alone nobody looks into ConfigMaps and Secrets: the application would see this text; set "
+        f"the annotation {SECRETS} to true, or piggy's annotations"
+    )
+    return Finding(
+        "warning",
+        f"{place}: it looks like a reference, and {why}; where the webhook's variables name piggy's source, give them "
+        "here with --piggy-env",
+    )
 
 
 def _may_refer(text: object) -> bool:

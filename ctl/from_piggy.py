@@ -12,7 +12,8 @@ from typing import Any
 from contract.annotations import PIGGY_PREFIX
 from ctl.look_ups import texts
 from ctl.manifest import Document
-from ctl.piggy_pods import PiggyPod, in_our_words, origins, read_pod
+from ctl.origins import origins
+from ctl.piggy_pods import PiggyPod, in_our_words, read_pod
 from ctl.piggy_words import PREFIX, Difference, reference
 from ctl.render import patched
 from ctl.secret_texts import secret_texts

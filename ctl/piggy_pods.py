@@ -69,15 +69,6 @@ def read_pod(
     )
 
 
-def origins(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Kind and name of each object from which the pod takes variables."""
-    for container in _containers(pod):
-        for source in container.get("envFrom") or ():
-            yield from _named(source, "configMapRef", "secretRef")
-        for entry in container.get("env") or ():
-            yield from _named(entry.get("valueFrom") or {}, "configMapKeyRef", "secretKeyRef")
-
-
 def in_our_words(
     one: PiggyPod, *, left: Sequence[str], refers: bool
 ) -> tuple[Mapping[str, Any], tuple[Difference, ...]]:
@@ -177,10 +168,3 @@ def _is_ours(pod: Mapping[str, Any]) -> bool:
 
 def _containers(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     return (container for which in pods.CONTAINER_LISTS for container in pods.containers(pod, which))
-
-
-def _named(source: Mapping[str, Any], of_config_map: str, of_secret: str) -> Iterator[tuple[str, str]]:
-    for kind, key in (("ConfigMap", of_config_map), ("Secret", of_secret)):
-        name = (source.get(key) or {}).get("name")
-        if isinstance(name, str):
-            yield kind, name

@@ -17,11 +17,12 @@ from ctl.look_ups import FromFiles, KnownConfigMaps, Registries
 from ctl.manifest import Document
 from ctl.workload import KubernetesObject, objects_of, pointer
 from webhook.account_cache import account_key
-from webhook.decide import asks_for_nothing
+from webhook.decide import asks_for_nothing, opted_out
 from webhook.decision import Deny, Skip
 from webhook.mutate import Mutation, mutate
 from webhook.patch import Operation
 from webhook.pod import CONTAINER_LISTS, containers, service_account_name
+from webhook.secrets.asked import is_asked_by_label_alone
 from webhook.secrets.variables import config_maps_named
 from webhook.settings import Settings
 from webhook.shape import shape_problem
@@ -43,6 +44,8 @@ class Rendering:
     warnings: tuple[str, ...]
     unknown_config_maps: tuple[str, ...] = ()
     """NAMESPACE/NAME of those that were looked for, and that nobody here knows."""
+    is_asked_by_label_alone: bool = False
+    """Whether references are looked for, and none in what comes from ConfigMaps and Secrets."""
     images: tuple[str, ...] = ()
     """Those whose registry the webhook would ask what they start."""
 
@@ -166,8 +169,15 @@ def _render(
         mutation=mutation,
         warnings=(*warnings, *mutation.warnings),
         unknown_config_maps=tuple(dict.fromkeys(looked_up.unknown_config_maps)),
+        is_asked_by_label_alone=_is_asked_by_label_alone(subject, mutation, settings),
         images=tuple(looked_up.images),
     )
+
+
+def _is_asked_by_label_alone(subject: KubernetesObject, mutation: Mutation, settings: Settings) -> bool:
+    if isinstance(mutation.decision, Deny) or opted_out(subject.pod):
+        return False
+    return is_asked_by_label_alone(subject.pod, subject.namespace, settings)
 
 
 def _reviewed(subject: KubernetesObject) -> Mapping[str, Any]:

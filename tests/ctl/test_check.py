@@ -251,6 +251,71 @@ def test_references_in_a_pod_that_asks_for_none(text: str) -> None:
     )
 
 
+def held(kind: str, name: str, **texts: str) -> Any:
+    """A ConfigMap or a Secret of the pod's namespace."""
+    field = "data" if kind == "ConfigMap" else "stringData"
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}, field: texts}
+
+
+FROM_OBJECTS: Any = {
+    "env": [{"name": "B", "valueFrom": {"secretKeyRef": {"name": "more", "key": "b"}}}],
+    "envFrom": [{"configMapRef": {"name": "settings"}}],
+}
+OBJECTS = (
+    held("ConfigMap", "settings", A="sm://hunter2#a", LEVEL="info"),
+    held("Secret", "more", b="postgres://${sm://hunter2#b}@db", other="sm://hunter2#b"),
+)
+
+
+def labelled(annotations: Any = None) -> Any:
+    """A pod with our label and variables from a ConfigMap and a Secret."""
+    template = pod(annotations=annotations or {}, command=["/app"], **FROM_OBJECTS)
+    template["metadata"]["labels"] = {"admission.token-injector/enabled": "true"}
+    return manifest("Deployment", template)
+
+
+def test_references_of_objects_by_the_label_alone() -> None:
+    """Nobody looks into them then: a warning for each key that is taken, and no error for a malformed one."""
+    finished = check(*OBJECTS, labelled(), flags=(FLOOR, "--strict"))
+
+    warnings = [line for line in finished.out.splitlines() if "warning" in line]
+    assert finished.code == 1
+    assert [
+        line.partition(": it looks like a reference, and by the label alone nobody looks into")[0] for line in warnings
+    ] == [
+        "Deployment/shop/web: warning: container app, ConfigMap settings, key A",
+        "Deployment/shop/web: warning: container app, Secret more, key b",
+    ]
+    assert "hunter2" not in finished.out + finished.err
+    assert "error" not in check(held("Secret", "more", b="sm://"), labelled(), flags=(FLOOR,)).out
+
+
+def test_references_of_objects_that_are_looked_into() -> None:
+    """The annotation, and a source of piggy's on the pod or of the webhook: with the label as without it."""
+    of_pod, of_webhook = {"piggysec.com/aws-secret-name": "prod/db"}, (FLOOR, "--piggy-env=AWS_SECRET_NAME=prod/db")
+    piggy = (held("ConfigMap", "settings", A="piggy:a"), held("Secret", "more", b="piggy:b"))
+
+    finished = [
+        check(*OBJECTS, labelled({SECRETS: "true"}), flags=(FLOOR,)),
+        check(*piggy, labelled(of_pod), flags=(FLOOR,)),
+        check(*piggy, labelled(), flags=of_webhook),
+    ]
+
+    assert [("looks like" in one.out, "app: 1 reference by socket" in one.out) for one in finished] == [
+        (False, True)
+    ] * 3
+
+
+def test_references_of_objects_in_a_pod_that_asks_for_none() -> None:
+    """As those of its own variables."""
+    finished = check(*OBJECTS, manifest("Deployment", pod(annotations={}, **FROM_OBJECTS)))
+
+    assert (
+        "warning: container app, ConfigMap settings, key A: it looks like a reference, and the pod asks" in finished.out
+    )
+    assert "warning: container app, Secret more, key b: it looks like a reference, and the pod asks" in finished.out
+
+
 def test_strict() -> None:
     """With --strict a warning fails the check too."""
     bad = manifest("Deployment", pod([variable("piggy:a")], annotations={}))

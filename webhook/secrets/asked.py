@@ -5,8 +5,8 @@ Pure: annotations and settings in, one frozen `Asked` out. No annotation about s
 | by | for references | in variables |
 |---|---|---|
 | annotation `secrets: "true"` or `"arns"` | ours | of the pod, of ConfigMaps and of Secrets |
-| a source of piggy's, from the pod | piggy's | the same |
-| the label `enabled` alone | ours, and piggy's where the webhook has a source | of the pod |
+| a source of piggy's, from the pod or the webhook | piggy's | the same |
+| the label `enabled` | ours | of the pod; where another line holds too, as it says |
 
 `secrets: "false"` switches ours off. A label must not bring a look-up to pods that use Secrets as they always did.
 """
@@ -25,7 +25,7 @@ from webhook.entrypoint.manifest import Entrypoint
 from webhook.pod import Pod
 from webhook.precedence import Annotations
 from webhook.secrets.near import warn_of_near
-from webhook.secrets.piggy import is_annotated, may_configure, place_of, read_piggy
+from webhook.secrets.piggy import may_configure, place_of, read_piggy
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import may_refer
 from webhook.secrets.values import WantedRotation, entrypoint, is_file_name, rotation
@@ -81,10 +81,9 @@ def read_asked(pod: Pod, gathered: Annotations, settings: Settings, *, is_labell
         return None  # most labelled pods
     default_identity: SecretIdentity = "broker" if piggy and piggy.address and not piggy.standalone else "direct"
     unresolved = gathered.value(keys.SECRET_UNRESOLVED, values.secret_unresolved, None)
-    is_of_pod = piggy is not None and (is_annotated(pods.annotations(pod)) or not is_labelled)
     return Asked(
         syntax=syntax,
-        is_explicit=switch in ("true", "arns") or is_of_pod,
+        is_explicit=switch in ("true", "arns") or piggy is not None,
         warns_of_ours=switch is None and not ours,
         delivery=gathered.value(keys.SECRET_DELIVERY, values.secret_delivery, settings.secrets.delivery),
         identity=gathered.value(keys.SECRET_IDENTITY, values.secret_identity, default_identity),
@@ -100,6 +99,13 @@ def read_asked(pod: Pod, gathered: Annotations, settings: Settings, *, is_labell
         entrypoints=_entrypoints(pod, gathered),
         region=_region(pod, gathered, piggy, settings),
     )
+
+
+def is_asked_by_label_alone(pod: Pod, namespace: str, settings: Settings) -> bool:
+    """Whether references of a labelled pod are looked for in its own variables only. Raises `RefusedError`."""
+    annotations = pods.annotations(pod)
+    gathered = Annotations(pod, namespace, {})
+    return keys.SECRETS not in annotations and read_piggy(annotations, settings.secrets.piggy, gathered) is None
 
 
 def _region(pod: Pod, gathered: Annotations, piggy: PiggyConfig | None, settings: Settings) -> str | None:
