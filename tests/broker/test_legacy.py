@@ -85,6 +85,22 @@ def test_without_integrity_the_uid_is_still_needed(world: World, piggy: Broker) 
     assert ask(world, piggy, uid="u2") == (400, "invalid uid")
 
 
+@pytest.mark.parametrize("annotation", ["debug", "standalone", "piggy-ignore-no-env", "piggy-env-resource-cpu-limit"])
+def test_what_piggy_could_not_read(
+    world: World, piggy: Broker, caplog: pytest.LogCaptureFixture, annotation: str
+) -> None:
+    """Piggy has admitted the pod, which goes on: the value is false or nothing, and the log says whose it is."""
+    world.pod("a", annotations=annotations() | {f"piggysec.com/{annotation}": "yes"})
+    assert ask(world, piggy)[0] == 200
+    assert f"pod shop/a: annotation piggysec.com/{annotation}: 'yes' is not valid" in caplog.text
+
+
+def test_an_integrity_that_piggy_could_not_read(world: World, piggy: Broker) -> None:
+    """It is off, as in piggy: the command's hash is not looked at."""
+    world.pod("a", annotations=annotations(piggy_enforce_integrity="yes"))
+    assert ask(world, piggy, signature="x")[0] == 200
+
+
 def test_order_and_codes_of_what_is_no_question(world: World, piggy: Broker) -> None:
     """Method, content type, header, body."""
     piggy.start()
