@@ -26,6 +26,7 @@ from injector.job import Job, read_plan
 from injector.memory import Memory
 from injector.placing import Placed, place
 from injector.report import Next
+from injector.telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,6 +81,7 @@ def _job(asked: Secrets, plan: Plan, environ: Mapping[str, str], world: World, c
     give_up = world.monotonic() + asked.deadline / asked.shared.time_divisor
     # Before the token is awaited, because importing what reads takes about as long as fetching a token.
     reader = choose(plan, environ, world)
+    reader = reader.replace(store=Telling(reader.store, plan, environ, world))
     return Job(
         asked=asked,
         plan=plan,

@@ -50,6 +50,32 @@ def test_every_delivery(pod: Pod) -> None:
     assert pod.store.asked == ["db"]
 
 
+def test_what_is_told_at_debug(pod: Pod) -> None:
+    """What is asked of whom, what became of it and how long it took; never a value."""
+    pod.environ = {"AWS_ROLE_ARN": "reader", "AWS_REGION": "eu-west-1"}
+    plan = pod.plan(
+        pod.container("web", P="sm://db#password", Q="sm://none#x"), keeps_unresolved=True, rotation="file"
+    )
+    pod.deliver(plan)
+    told = [event for event in pod.events if event["event"] == "asked"]
+    assert told == [
+        {
+            "level": "debug",
+            "event": "asked",
+            "of": "AWS",
+            "what": "values",
+            "role": "reader",
+            "region": "eu-west-1",
+            "milliseconds": 0,
+            "outcomes": {"sm://db": "answered", "sm://none": "not_found"},
+        }
+    ]
+    pod.now += 400
+    pod.deliver(plan)
+    assert "versions" in [event.get("what") for event in pod.events]
+    assert CANARY not in pod.said()
+
+
 def test_modes(pod: Pod) -> None:
     """Any user of a container may read what is his, nobody may write it, and the launcher may be run."""
     pod.deliver(pod.plan(pod.container("web", P="sm://db#password"), pod.container("old", "env", P="sm://db#password")))
