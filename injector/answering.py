@@ -64,6 +64,8 @@ class Answers:
         missing = unresolved.refused(wants, results)
         if missing and not job.plan.keeps_unresolved:
             error = unresolved.error(missing)
+            if not error.permanent and job.plan.attempts:
+                raise unresolved.given_up(error, job.plan.attempts)
             if not error.permanent:
                 job.world.log("warning", "not served yet", container=container.name, reason=str(error))
                 return None

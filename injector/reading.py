@@ -76,6 +76,11 @@ class Patience(Record):
 
 def read(wanted: Iterable[Wanted], memory: Part, patience: Patience) -> dict[str, Result]:
     """A result for each key; unavailable ones are asked again."""
+    return read_counted(wanted, memory, patience)[0]
+
+
+def read_counted(wanted: Iterable[Wanted], memory: Part, patience: Patience) -> tuple[dict[str, Result], int]:
+    """The results, and in how many tries."""
     world, tries = patience.world, 0
     results: dict[str, Result] = {}
     left = list(wanted)
@@ -97,7 +102,7 @@ def read(wanted: Iterable[Wanted], memory: Part, patience: Patience) -> dict[str
         )
         # The last try is at the deadline itself.
         world.sleep(max(0.0, min(wait, patience.give_up - world.monotonic())))
-    return results
+    return results, tries
 
 
 def _try(wanted: Collection[Wanted], memory: Part, *, timeout: float) -> dict[str, Result]:

@@ -42,6 +42,12 @@ def error(found: list[tuple[Wanted, Refusal]]) -> RefreshError:
     return RefreshError("; ".join([*lines[:LISTED], *more]), exit_code=EXIT_CODES[found[0][1].reason])
 
 
+def given_up(error: RefreshError, tries: int) -> RefreshError:
+    """What time could mend, where the pod's author does not want to wait for it: its container ends at once."""
+    times = f"asked {tries} times, as often as piggysec.com/piggy-number-of-retry says"
+    return RefreshError(f"{times}: {error}", exit_code=exit_codes.SECRET_UNRESOLVED)
+
+
 def _few(where: list[str]) -> str:
     more = f" and {len(where) - LISTED} more" if len(where) > LISTED else ""
     return f"{', '.join(where[:LISTED])}{more}"

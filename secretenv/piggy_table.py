@@ -65,7 +65,8 @@ PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
     PiggyAnnotation(
         key=keys.PIGGY_NUMBER_OF_RETRY,
         default="0",
-        effect="How often the source is asked where it cannot be reached; 0: until the time for starting is over.",
+        effect="After so many tries without an answer the container ends, says why, and is started again by the "
+        "kubelet; 0: the pod waits.",
     ),
     PiggyAnnotation(
         key=keys.PIGGY_NAME_PREFIX,

@@ -101,6 +101,14 @@ def test_unavailable(pod: Pod) -> None:
     assert sum(pod.sleeps) == pytest.approx(30)
 
 
+def test_unavailable_as_often_as_the_author_said(pod: Pod) -> None:
+    """With piggy-number-of-retry the container ends with the reason after so many tries, and does not come again."""
+    pod.store.down = True
+    plan = pod.plan(pod.container("one", "socket", P="sm://db#user"), attempts=2)
+    assert "asked 2 times" in str(ask(answers(pod, plan), plan))
+    assert pod.store.asked == ["db"] * 2
+
+
 def test_keep(pod: Pod) -> None:
     """piggy-ignore-no-env: what has no value is left out, so that the container keeps its own text."""
     plan = pod.plan(pod.container("one", "socket", P="sm://db#user", GONE="sm://gone"), keeps_unresolved=True)

@@ -53,9 +53,7 @@ def test_every_delivery(pod: Pod) -> None:
 def test_what_is_told_at_debug(pod: Pod) -> None:
     """What is asked of whom, what became of it and how long it took; never a value."""
     pod.environ = {"AWS_ROLE_ARN": "reader", "AWS_REGION": "eu-west-1"}
-    plan = pod.plan(
-        pod.container("web", P="sm://db#password", Q="sm://none#x"), keeps_unresolved=True, rotation="file"
-    )
+    plan = pod.plan(pod.container("web", P="sm://db#password", Q="sm://none#x"), keeps_unresolved=True, rotation="file")
     pod.deliver(plan)
     told = [event for event in pod.events if event["event"] == "asked"]
     assert told == [
@@ -168,11 +166,31 @@ def test_unavailable_until_the_deadline(pod: Pod) -> None:
 
 
 def test_attempts(pod: Pod) -> None:
-    """piggy-number-of-retry counts the tries."""
+    """piggy-number-of-retry counts the tries; then nobody waits any more, and the reason says so."""
     pod.store.down = True
-    with pytest.raises(RefreshError):
+    with pytest.raises(RefreshError, match=r"^asked 2 times, .* AWS did not answer") as caught:
         pod.deliver(pod.plan(pod.container("web", P="sm://db"), attempts=2))
     assert len(pod.store.asked) == 2
+    assert caught.value.permanent
+
+
+def test_attempts_of_several_children(pod: Pod) -> None:
+    """The launcher starts child after child: their tries count together; the kubelet's next container begins anew."""
+    pod.store.down = True
+    plan = pod.plan(pod.container("web", P="sm://db#password"), attempts=30)
+    codes = []
+    for _ in range(2):
+        with pytest.raises(RefreshError) as caught:
+            pod.deliver(plan)
+        codes.append(caught.value.exit_code)
+    assert codes == [exit_codes.SECRETS_UNAVAILABLE, exit_codes.SECRET_UNRESOLVED]
+    assert len(pod.store.asked) == 30
+    with pytest.raises(RefreshError) as caught:
+        pod.deliver(plan)
+    assert caught.value.exit_code == exit_codes.SECRETS_UNAVAILABLE
+    pod.store.down = False
+    pod.deliver(plan)
+    assert pod.written()["web/P.env"]
 
 
 def test_keep(pod: Pod) -> None:
