@@ -64,7 +64,8 @@ class _Known:
 class Patience(Record):
     """How long is asked again, and by which clock: `give_up` is monotonic, `attempts` 0 is any number.
 
-    Where `keeps` says that what cannot be resolved stays as it was written, one permanent refusal does not end it all.
+    Where `keeps` says that what cannot be resolved stays as it was written, one permanent refusal does not end it all:
+    what is unavailable may still come.
     """
 
     give_up: float

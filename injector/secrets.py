@@ -130,14 +130,14 @@ def _later(job: Job, now: state.State, served: Sequence[Served], *, waits: bool)
 
 
 def _resolved(job: Job, wants: Sequence[Wanted], tried: int) -> dict[str, Result]:
-    """A result for each; raises RefreshError where there is none and the pod does not keep what it cannot resolve."""
+    """A result for each; raises RefreshError where there is none that the pod can be started with."""
     left = max(1, job.plan.attempts - tried) if job.plan.attempts else 0
     results, tries = reading.read_counted(wants, job.part, job.patience(attempts=left))
     if missing := unresolved.refused(wants, results):
         for one, refusal in missing:
             job.world.log("warning", "unresolved", where=one.where, reason=refusal.message, refusal=refusal.reason)
-        if not job.plan.keeps_unresolved:
-            raise _counted(job, unresolved.error(missing), tried + tries)
+        if blocking := unresolved.blocking(missing, keeps=job.plan.keeps_unresolved):
+            raise _counted(job, unresolved.error(blocking), tried + tries)
     return results
 
 

@@ -32,6 +32,11 @@ def refused(wanted: Iterable[Wanted], results: Mapping[str, Result]) -> list[tup
     return sorted(found, key=lambda pair: order.index(pair[1].reason))
 
 
+def blocking(found: list[tuple[Wanted, Refusal]], *, keeps: bool) -> list[tuple[Wanted, Refusal]]:
+    """What a container cannot start without: all of it; where the pod keeps what it cannot resolve, what may yet be."""
+    return [pair for pair in found if not keeps or pair[1].reason == "unavailable"]
+
+
 def error(found: list[tuple[Wanted, Refusal]]) -> RefreshError:
     """One error for all of them; what several takers miss for the same reason is said once."""
     takers: dict[str, list[str]] = {}

@@ -59,7 +59,8 @@ PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
     PiggyAnnotation(
         key=keys.PIGGY_IGNORE_NO_ENV,
         default="false",
-        effect="What cannot be resolved stays as it was written, variable by variable; the others are set.",
+        effect="What cannot be resolved stays as it was written, variable by variable; the others are set. For what "
+        "cannot be reached the pod waits.",
     ),
     PiggyAnnotation(key=keys.PIGGY_INITIAL_DELAY, effect="A pause before the first read, for example 500ms or 1m30s."),
     PiggyAnnotation(

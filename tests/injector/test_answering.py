@@ -14,7 +14,7 @@ from injector.job import Job, read_plan
 from injector.memory import Memory
 from secretenv.answer import parse_answer
 from secretenv.plan import Plan
-from tests.injector.secret_pod import CANARY, DENIED, FakeStore, Pod
+from tests.injector.secret_pod import CANARY, DENIED, UNAVAILABLE, FakeStore, Pod
 
 EMPTY = b"\0"
 
@@ -113,6 +113,13 @@ def test_keep(pod: Pod) -> None:
     """piggy-ignore-no-env: what has no value is left out, so that the container keeps its own text."""
     plan = pod.plan(pod.container("one", "socket", P="sm://db#user", GONE="sm://gone"), keeps_unresolved=True)
     assert ask(answers(pod, plan), plan) == {"P": "ann"}
+
+
+def test_keep_while_aws_is_away(pod: Pod) -> None:
+    """The launcher comes again; it does not start with a text that stands for a value."""
+    plan = pod.plan(pod.container("one", "socket", P="sm://db#user", GONE="sm://gone"), keeps_unresolved=True)
+    pod.store.secrets["db"] = UNAVAILABLE
+    assert ask(answers(pod, plan), plan) is None
 
 
 MANY = {

@@ -210,6 +210,21 @@ def test_keep(pod: Pod) -> None:
     assert written["files/app.conf"] == "sm://gone"
 
 
+def test_keep_while_aws_is_away(pod: Pod) -> None:
+    """What is unavailable may exist: the pod waits for it as any other, and only what is missing stays as written."""
+    plan = pod.plan(pod.container("web", P="sm://db#password", GONE="sm://gone"), keeps_unresolved=True)
+    pod.store.secrets["db"] = UNAVAILABLE
+    with pytest.raises(RefreshError, match="P in container web: AWS did not answer") as caught:
+        pod.deliver(plan)
+    assert caught.value.exit_code == exit_codes.SECRETS_UNAVAILABLE
+    assert "GONE" not in str(caught.value)
+    assert pod.written() == {}
+    pod.store.secrets["db"] = DB
+    pod.deliver(plan)
+    assert pod.written()["web/P.env"] == f"P='{CANARY}'\n"
+    assert pod.written()["web/GONE.env"] == "GONE='sm://gone'\n"
+
+
 def test_value_that_an_env_file_cannot_hold(pod: Pod) -> None:
     """It is refused before anything is written, by name, with the other delivery as the remedy."""
     plan = pod.plan(pod.container("ok", P="sm://db#password"), pod.container("web", P="sm://db#odd"))
