@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.secrets import BROKER_AUDIENCE
 from secretenv.broker.allowed_accounts import KEY, guarded
+from secretenv.broker.caller import Callers
 from secretenv.broker.denials import MOST_DENIED, Denials
 from secretenv.broker.identities import Identity, own, shared
 from secretenv.broker.kept import Kept
@@ -24,6 +26,32 @@ from tests.broker.counted import Counted
 from tests.broker.test_reading_once import Clock
 
 NAMES = st.text(min_size=1, max_size=8).filter(lambda name: name != KEY)
+
+
+class _KnowsNoAudiences:
+    """An API server that takes every token of its own, whoever it is made for."""
+
+    def __init__(self, audiences: list[str] | None) -> None:
+        self._audiences = {} if audiences is None else {"audiences": audiences}
+
+    def create(self, *_: object, **__: object) -> dict[str, Any]:
+        """A TokenReview."""
+        bound = {"authentication.kubernetes.io/pod-name": ["a"], "authentication.kubernetes.io/pod-uid": ["u"]}
+        user = {"username": "system:serviceaccount:shop:api", "extra": bound}
+        return {"status": {"authenticated": True, "user": user, **self._audiences}}
+
+    def get(self, *_: object, **__: object) -> dict[str, Any]:
+        """The pod."""
+        return {"metadata": {"uid": "u"}, "spec": {"serviceAccountName": "api"}}
+
+
+@pytest.mark.parametrize("audiences", [None, [], ["https://kubernetes.default.svc"]])
+def test_a_review_that_does_not_name_the_broker(audiences: list[str] | None) -> None:
+    """It says nothing of whether the token is meant for it: every pod has one for the API server."""
+    with pytest.raises(RefusedError, match="not made for the audience token-injector-broker") as refused:
+        Callers(_KnowsNoAudiences(audiences)).bound("token")
+    assert refused.value.status == 401
+    assert Callers(_KnowsNoAudiences(["x", BROKER_AUDIENCE])).bound("token").pod == "a"
 
 
 def test_kept_by_age() -> None:

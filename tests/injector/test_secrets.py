@@ -165,6 +165,15 @@ def test_unavailable_until_the_deadline(pod: Pod) -> None:
     assert pod.written() == {}
 
 
+def test_nothing_is_waited_for_in_vain(pod: Pod) -> None:
+    """Where something is missing for good, nobody waits for the rest: the pod learns at once."""
+    pod.store.secrets["db"] = UNAVAILABLE
+    with pytest.raises(RefreshError, match="Q in container web: secret gone") as caught:
+        pod.deliver(pod.plan(pod.container("web", P="sm://db#password", Q="sm://gone")))
+    assert caught.value.exit_code == exit_codes.SECRET_UNRESOLVED
+    assert pod.sleeps == []
+
+
 def test_attempts(pod: Pod) -> None:
     """piggy-number-of-retry counts the tries; then nobody waits any more, and the reason says so."""
     pod.store.down = True
@@ -218,6 +227,7 @@ def test_keep_while_aws_is_away(pod: Pod) -> None:
         pod.deliver(plan)
     assert caught.value.exit_code == exit_codes.SECRETS_UNAVAILABLE
     assert "GONE" not in str(caught.value)
+    assert sum(pod.sleeps) == pytest.approx(30)
     assert pod.written() == {}
     pod.store.secrets["db"] = DB
     pod.deliver(plan)
