@@ -57,7 +57,8 @@ DIFFERENT: Mapping[str, str] = {
     "securityContext": "the chart keeps to the restricted profile",
     "debug": "webhook.settings.log-level: debug; it does not reach into pods",
     "nameOverride": "fullnameOverride",
-    "fullnameOverride": "the Service's name is in PIGGY_ADDRESS of running pods: choose it yourself",
+    "fullnameOverride": "the Service's name is in PIGGY_ADDRESS of running pods: broker.legacyService, once piggy is "
+    "gone",
 }
 _SKIPPED = ("env",)
 # What of piggy's variables the broker heeds, and not the webhook. Each is about its shared role, without which it would

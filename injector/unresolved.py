@@ -49,8 +49,10 @@ def error(found: list[tuple[Wanted, Refusal]]) -> RefreshError:
 
 def given_up(error: RefreshError, tries: int) -> RefreshError:
     """What time could mend, where the pod's author does not want to wait for it: its container ends at once."""
-    times = f"asked {tries} times, as often as piggysec.com/piggy-number-of-retry says"
-    return RefreshError(f"{times}: {error}", exit_code=exit_codes.SECRET_UNRESOLVED)
+    return RefreshError(
+        f"asked {tries} times, as often as piggysec.com/piggy-number-of-retry says: {error}",
+        exit_code=exit_codes.SECRET_UNRESOLVED,
+    )
 
 
 def _few(where: list[str]) -> str:

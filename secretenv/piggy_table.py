@@ -95,7 +95,11 @@ PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
         effect="A pull secret for the look-up of the image's entrypoint.",
     ),
     PiggyAnnotation(key=keys.PIGGY_IMAGE_PULL_SECRET_NAMESPACE, effect="Where that pull secret is."),
-    PiggyAnnotation(key=keys.PIGGY_DEBUG, default="false", effect="The injected container logs more; never a value."),
+    PiggyAnnotation(
+        key=keys.PIGGY_DEBUG,
+        default="false",
+        effect="The injected container logs more: what it asks of whom, and how long that took; never a value.",
+    ),
     PiggyAnnotation(
         key=keys.PIGGY_ENV_IMAGE,
         read=False,
