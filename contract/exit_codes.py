@@ -11,7 +11,8 @@ NO_SERVICE_ACCOUNT = 10
 AUDIENCE_REFUSED = 11
 # The cert job: a Secret or a configuration is somebody else's, and was left alone.
 NOT_OURS = 12
-# A secret, a key in it, or a form of it that the delivery cannot hold; the author or the secret's owner has to act.
+# A secret, a key in it, or a form of it that the delivery cannot hold; the author or the secret's owner has to act. So
+# has he where nobody answered as often as he wanted to ask (piggy-number-of-retry).
 SECRET_UNRESOLVED = 13
 # AWS or the broker says no: the owner of the role has to act.
 SECRET_REFUSED = 14

@@ -10,6 +10,7 @@ from typing import Any
 from ctl.piggy_env import NAMES, environ_in_values
 from ctl.piggy_shapes import value_at
 from ctl.piggy_words import Difference
+from secretenv.go_values import boolean
 from secretenv.piggy import PiggyError, read
 
 
@@ -56,17 +57,26 @@ DIFFERENT: Mapping[str, str] = {
     "securityContext": "the chart keeps to the restricted profile",
     "debug": "webhook.settings.log-level: debug; it does not reach into pods",
     "nameOverride": "fullnameOverride",
-    "fullnameOverride": "the Service's name is in PIGGY_ADDRESS of running pods: choose it yourself",
+    "fullnameOverride": "the Service's name is in PIGGY_ADDRESS of running pods: broker.legacyService, once piggy is "
+    "gone",
 }
 _SKIPPED = ("env",)
 # What of piggy's variables the broker heeds, and not the webhook. Each is about its shared role, without which it would
 # not start with them.
+_ENFORCES_ACCOUNTS, _ENFORCES_INTEGRITY = "PIGGY_ENFORCE_SERVICE_ACCOUNT", "PIGGY_ENFORCE_INTEGRITY"
 _OF_BROKER: Mapping[str, str] = {
-    "PIGGY_ENFORCE_SERVICE_ACCOUNT": "broker.settings.enforce-service-account, beside broker.sharedRole; it is not "
-    "taken over without that role",
-    "PIGGY_ENFORCE_INTEGRITY": "broker.extraEnv, beside broker.settings.legacy-piggy: it is about piggy-env images "
-    "that are still in pods",
+    _ENFORCES_ACCOUNTS: "broker.settings.enforce-service-account, beside broker.sharedRole; it is not taken over "
+    "without that role",
+    _ENFORCES_INTEGRITY: "broker.extraEnv, beside broker.settings.legacy-piggy: it is about piggy-env images that are "
+    "still in pods",
 }
+# Of piggy's proxy: what POST /secret takes where the pod has no annotation (secretenv/broker/legacy.py).
+_OF_LEGACY = frozenset(
+    {
+        *("AWS_SECRET_NAME", "AWS_SSM_PARAMETER_PATH", "AWS_REGION", "AWS_SECRET_VERSION", _ENFORCES_INTEGRITY),
+        *("PIGGY_DEFAULT_SECRET_NAME_PREFIX", "PIGGY_DEFAULT_SECRET_NAME_SUFFIX"),
+    }
+)
 # What is written as it is, and does nothing alone.
 _NEEDS_MORE: Mapping[str, str] = {
     "IMAGE_PULL_SECRET": "read only where registries.podPullSecrets grants it; registries.pullSecret needs no grant",
@@ -86,7 +96,8 @@ def convert_values(values: Mapping[str, Any]) -> ConvertedValues:
         if value is not None and not (theirs == _TIMEOUT and _is_short(value)):
             _put(written, ours, value)
     environ = environ_in_values(values)
-    differences = [*_differences(values, (), _known), *_variables(values, environ)]
+    role = value_at(values, "aws.roleArn")
+    differences = [*_differences(values, (), _known), *_variables(values, environ, has_role=bool(role))]
     if _is_short(value_at(values, _TIMEOUT)):
         differences.append(
             Difference(_TIMEOUT, "the look-up of an image may take 5 s (webhook.settings.entrypoint-timeout): left out")
@@ -102,16 +113,49 @@ def convert_values(values: Mapping[str, Any]) -> ConvertedValues:
                 "and each new pod is sent to the webhook; name the namespaces that need it",
             )
         )
-    if environ.get("PIGGY_ADDRESS") or value_at(values, "aws.roleArn"):
-        _put(written, "broker.enabled", True)  # noqa: FBT003 - a value, not a flag
-        differences.append(
-            Difference(
-                "broker.enabled",
-                "on, for pods with piggy-address: it reads with each pod's own role, and with a shared one only for "
-                "those that a rule names",
-            )
-        )
+    if environ.get("PIGGY_ADDRESS") or role:
+        differences += _write_broker(written, environ, role)
     return ConvertedValues(values=written, differences=tuple(differences))
+
+
+def _write_broker(written: dict[str, Any], environ: Mapping[str, str], role: str | None) -> Iterator[Difference]:
+    """What stands in for piggy's proxy, for pods of ours and for those of piggy's that run on."""
+    _put(written, "broker.enabled", True)  # noqa: FBT003 - a value, not a flag
+    yield Difference(
+        "broker.enabled",
+        "on, for pods with piggy-address: it reads with each pod's own role, and with a shared one only for those that "
+        "a rule names",
+    )
+    if not role:
+        yield Difference(
+            "broker.settings.legacy-piggy",
+            "off: piggy-env images that are still in pods are answered by a shared role alone; set it, "
+            "broker.sharedRole.arn to the role of piggy's webhook, and broker.sharedRole.grants to what they read; put "
+            f"{', '.join(sorted(_OF_LEGACY & {*environ}) or ['no variable'])} into broker.extraEnv too",
+        )
+        return
+    settings = {"legacy-piggy": True}
+    if _is_true(environ.get(_ENFORCES_ACCOUNTS, "")):
+        settings["enforce-service-account"] = True
+    _put(written, "broker.settings", settings)
+    _put(written, "broker.sharedRole", {"arn": role, "mode": "cluster"})
+    if legacy := [{"name": name, "value": value} for name, value in environ.items() if name in _OF_LEGACY]:
+        _put(written, "broker.extraEnv", legacy)
+    yield Difference(
+        "broker.sharedRole",
+        "piggy's role, for service accounts without one and for piggy-env images that are still in pods "
+        "(broker.settings.legacy-piggy): add broker.sharedRole.grants, for example [{name: shop, serviceAccounts: "
+        '["shop:*"], secrets: ["sm://shop/*"]}], without which helm refuses these values, and the broker\'s service '
+        "account to the role's trust policy; or take sharedRole, settings and extraEnv out",
+    )
+
+
+def _is_true(text: str) -> bool:
+    """As piggy takes it: what is no boolean is false."""
+    try:
+        return boolean(text)
+    except ValueError:
+        return False
 
 
 def _is_short(seconds: Any) -> bool:
@@ -150,11 +194,12 @@ def _has_known_below(name: str) -> bool:
     return any(each.startswith(f"{name}.") for each in (*SAME, *DIFFERENT))
 
 
-def _variables(values: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[Difference]:
-    """Variables of piggy's webhook that no one here reads."""
+def _variables(values: Mapping[str, Any], environ: Mapping[str, str], *, has_role: bool) -> Iterator[Difference]:
+    """Variables of piggy's webhook that no one here reads, or not alone."""
+    needs_more = _NEEDS_MORE if has_role else {**_OF_BROKER, **_NEEDS_MORE}
     env = values.get("env")
     for name in env if isinstance(env, dict) else ():
-        if said := {**_OF_BROKER, **_NEEDS_MORE}.get(str(name).upper()) if str(name).upper() in environ else None:
+        if said := needs_more.get(str(name).upper()) if str(name).upper() in environ else None:
             yield Difference(f"env.{name}", said)
         elif str(name).upper() not in environ:
             known = str(name).upper() in NAMES

@@ -62,8 +62,10 @@ class Answers:
         part = job.memory.part(f"container {container.name}")
         results = reading.read(own, job.part, patience) | reading.read(asked, part, patience)
         missing = unresolved.refused(wants, results)
-        if missing and not job.plan.keeps_unresolved:
-            error = unresolved.error(missing)
+        if blocking := unresolved.blocking(missing, keeps=job.plan.keeps_unresolved):
+            error = unresolved.error(blocking)
+            if not error.permanent and job.plan.attempts:
+                raise unresolved.given_up(error, job.plan.attempts)
             if not error.permanent:
                 job.world.log("warning", "not served yet", container=container.name, reason=str(error))
                 return None

@@ -64,7 +64,8 @@ class _Known:
 class Patience(Record):
     """How long is asked again, and by which clock: `give_up` is monotonic, `attempts` 0 is any number.
 
-    Where `keeps` says that what cannot be resolved stays as it was written, one permanent refusal does not end it all.
+    Where `keeps` says that what cannot be resolved stays as it was written, one permanent refusal does not end it all:
+    what is unavailable may still come.
     """
 
     give_up: float
@@ -76,6 +77,11 @@ class Patience(Record):
 
 def read(wanted: Iterable[Wanted], memory: Part, patience: Patience) -> dict[str, Result]:
     """A result for each key; unavailable ones are asked again."""
+    return read_counted(wanted, memory, patience)[0]
+
+
+def read_counted(wanted: Iterable[Wanted], memory: Part, patience: Patience) -> tuple[dict[str, Result], int]:
+    """The results, and in how many tries."""
     world, tries = patience.world, 0
     results: dict[str, Result] = {}
     left = list(wanted)
@@ -97,7 +103,7 @@ def read(wanted: Iterable[Wanted], memory: Part, patience: Patience) -> dict[str
         )
         # The last try is at the deadline itself.
         world.sleep(max(0.0, min(wait, patience.give_up - world.monotonic())))
-    return results
+    return results, tries
 
 
 def _try(wanted: Collection[Wanted], memory: Part, *, timeout: float) -> dict[str, Result]:

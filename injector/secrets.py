@@ -1,7 +1,8 @@
 """The command `secrets`: the plan in; files, answered sockets and the time of the next poll out.
 
 The launcher's child lives for seconds; what it leaves for the next one is the state (versions, never values):
-  nothing was delivered yet            -> resolve everything, then write everything, then ready, then serve
+  nothing was delivered yet            -> resolve everything, then write everything, then ready, then serve;
+                                          what cannot be reached in the plan's attempts, children before counted, fails
   a client waits on a socket           -> resolve afresh what its container wants, and answer
   the rotation's interval is over      -> compare versions, deliver again what changed
   none of these                        -> say when to come again
@@ -26,6 +27,7 @@ from injector.job import Job, read_plan
 from injector.memory import Memory
 from injector.placing import Placed, place
 from injector.report import Next
+from injector.telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,13 +75,14 @@ def deliver(asked: Secrets, environ: Mapping[str, str], world: World, *, choose:
     if delivered and not waits and not _poll_is_due(plan, delivered, world):
         return _until_next(plan, delivered, world)
     job = _job(asked, plan, environ, world, choose)
-    return _later(job, delivered, served, waits=waits) if delivered else _first(job, served)
+    return _later(job, delivered, served, waits=waits) if delivered else _first(job, served, before or state.State())
 
 
 def _job(asked: Secrets, plan: Plan, environ: Mapping[str, str], world: World, choose: Choose) -> Job:
     give_up = world.monotonic() + asked.deadline / asked.shared.time_divisor
     # Before the token is awaited, because importing what reads takes about as long as fetching a token.
     reader = choose(plan, environ, world)
+    reader = reader.replace(store=Telling(reader.store, plan, environ, world))
     return Job(
         asked=asked,
         plan=plan,
@@ -91,12 +94,12 @@ def _job(asked: Secrets, plan: Plan, environ: Mapping[str, str], world: World, c
     )
 
 
-def _first(job: Job, served: Sequence[Served]) -> Next:
+def _first(job: Job, served: Sequence[Served], before: state.State) -> Next:
     """Everything is resolved before anything is written, and everything is written before anybody is told."""
     wants = wanted.of_plan(job.plan, job.environ, job.backend.prepare)
     if job.plan.awaits_token:
         _await_token(job, wants)
-    results = _resolved(job, wants)
+    results = _resolved(job, wants, before.tries)
     files = deliverable(job.plan, wants, results)
     for file in (*launchers(job.plan, job.asked.launcher), *files):
         place(file)
@@ -126,15 +129,26 @@ def _later(job: Job, now: state.State, served: Sequence[Served], *, waits: bool)
     return _until_next(job.plan, now, job.world)
 
 
-def _resolved(job: Job, wants: Sequence[Wanted]) -> dict[str, Result]:
-    """A result for each; raises RefreshError where there is none and the pod does not keep what it cannot resolve."""
-    results = reading.read(wants, job.part, job.patience())
+def _resolved(job: Job, wants: Sequence[Wanted], tried: int) -> dict[str, Result]:
+    """A result for each; raises RefreshError where there is none that the pod can be started with."""
+    left = max(1, job.plan.attempts - tried) if job.plan.attempts else 0
+    results, tries = reading.read_counted(wants, job.part, job.patience(attempts=left))
     if missing := unresolved.refused(wants, results):
         for one, refusal in missing:
             job.world.log("warning", "unresolved", where=one.where, reason=refusal.message, refusal=refusal.reason)
-        if not job.plan.keeps_unresolved:
-            raise unresolved.error(missing)
+        if blocking := unresolved.blocking(missing, keeps=job.plan.keeps_unresolved):
+            raise _counted(job, unresolved.error(blocking), tried + tries)
     return results
+
+
+def _counted(job: Job, error: RefreshError, tried: int) -> RefreshError:
+    """The attempts are this container's, whichever child makes them; the kubelet's next one has them anew."""
+    if error.permanent or not job.plan.attempts:
+        return error
+    is_over = tried >= job.plan.attempts
+    if job.asked.report_fd is not None:
+        state.write(job.asked.state, state.State(tries=0 if is_over else tried))
+    return unresolved.given_up(error, tried) if is_over else error
 
 
 def _serve(job: Job, now: state.State, served: Sequence[Served], *, linger: float) -> state.State:

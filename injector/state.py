@@ -30,6 +30,8 @@ class State:
 
     takers: Mapping[str, Delivered] = field(default_factory=dict)
     """Empty: nothing was delivered yet, but the initial delay is over."""
+    tries: int = 0
+    """So often was asked in vain before the first delivery, where the plan counts."""
     next_poll: float = 0.0
     last_poll: float | None = None
     """When versions were last looked at; the delivery itself counts, as everything was read for it."""

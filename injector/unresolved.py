@@ -32,6 +32,11 @@ def refused(wanted: Iterable[Wanted], results: Mapping[str, Result]) -> list[tup
     return sorted(found, key=lambda pair: order.index(pair[1].reason))
 
 
+def blocking(found: list[tuple[Wanted, Refusal]], *, keeps: bool) -> list[tuple[Wanted, Refusal]]:
+    """What a container cannot start without: all of it; where the pod keeps what it cannot resolve, what may yet be."""
+    return [pair for pair in found if not keeps or pair[1].reason == "unavailable"]
+
+
 def error(found: list[tuple[Wanted, Refusal]]) -> RefreshError:
     """One error for all of them; what several takers miss for the same reason is said once."""
     takers: dict[str, list[str]] = {}
@@ -40,6 +45,14 @@ def error(found: list[tuple[Wanted, Refusal]]) -> RefreshError:
     lines = [f"{_few(where)}: {message}" for message, where in takers.items()]
     more = [f"and {len(lines) - LISTED} more"] if len(lines) > LISTED else []
     return RefreshError("; ".join([*lines[:LISTED], *more]), exit_code=EXIT_CODES[found[0][1].reason])
+
+
+def given_up(error: RefreshError, tries: int) -> RefreshError:
+    """What time could mend, where the pod's author does not want to wait for it: its container ends at once."""
+    return RefreshError(
+        f"asked {tries} times, as often as piggysec.com/piggy-number-of-retry says: {error}",
+        exit_code=exit_codes.SECRET_UNRESOLVED,
+    )
 
 
 def _few(where: list[str]) -> str:

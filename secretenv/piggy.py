@@ -64,41 +64,50 @@ class PiggyConfig:
 
 
 def read(
-    annotations: Mapping[str, str], environ: Mapping[str, str], *, namespace: str, service_account: str
+    annotations: Mapping[str, str],
+    environ: Mapping[str, str],
+    *,
+    namespace: str,
+    service_account: str,
+    runs: bool = False,
 ) -> PiggyConfig:
-    """A pod's annotations and the webhook's environment. Raises `PiggyError`."""
-    written = _Written(annotations, environ)
+    """A pod's annotations and the webhook's environment. Raises `PiggyError`.
+
+    `runs`: piggy has admitted the pod, so what piggy takes for false or nothing is that here too, with a warning.
+    """
+    written = _Written(annotations, environ, runs=runs)
     source = _source(written, f"{namespace}/{service_account}")
     if source is None:
         return PiggyConfig()
     return PiggyConfig(
         source=source,
-        standalone=written.value(keys.PIGGY_STANDALONE, boolean),
+        standalone=written.boolean(keys.PIGGY_STANDALONE),
         address=written.text(keys.PIGGY_ADDRESS),
         region=written.text(keys.PIGGY_REGION),
-        ignore_unresolved=written.value(keys.PIGGY_IGNORE_NO_ENV, boolean),
-        initial_delay=max(0.0, written.lenient(keys.PIGGY_INITIAL_DELAY, duration, 0.0)),
-        attempts=max(0, written.lenient(keys.PIGGY_NUMBER_OF_RETRY, integer, 0)),
+        ignore_unresolved=written.boolean(keys.PIGGY_IGNORE_NO_ENV),
+        initial_delay=max(0.0, written.lenient(keys.PIGGY_INITIAL_DELAY, duration, default=0.0)),
+        attempts=max(0, written.lenient(keys.PIGGY_NUMBER_OF_RETRY, integer, default=0)),
         resources=PiggyResources(
-            cpu_request=written.optional(keys.PIGGY_CPU_REQUEST, quantity),
-            memory_request=written.optional(keys.PIGGY_MEMORY_REQUEST, quantity),
-            cpu_limit=written.optional(keys.PIGGY_CPU_LIMIT, quantity),
-            memory_limit=written.optional(keys.PIGGY_MEMORY_LIMIT, quantity),
+            cpu_request=written.quantity(keys.PIGGY_CPU_REQUEST),
+            memory_request=written.quantity(keys.PIGGY_MEMORY_REQUEST),
+            cpu_limit=written.quantity(keys.PIGGY_CPU_LIMIT),
+            memory_limit=written.quantity(keys.PIGGY_MEMORY_LIMIT),
         ),
         image_pull_secret=written.text(keys.PIGGY_IMAGE_PULL_SECRET),
         image_pull_secret_namespace=written.text(keys.PIGGY_IMAGE_PULL_SECRET_NAMESPACE),
-        enforce_integrity=written.value(keys.PIGGY_ENFORCE_INTEGRITY, boolean),
-        enforce_service_account=written.value(keys.PIGGY_ENFORCE_SERVICE_ACCOUNT, boolean),
-        debug=written.value(keys.PIGGY_DEBUG, boolean),
-        warnings=(*written.warnings, *_unread(annotations)),
+        enforce_integrity=written.boolean(keys.PIGGY_ENFORCE_INTEGRITY),
+        enforce_service_account=written.boolean(keys.PIGGY_ENFORCE_SERVICE_ACCOUNT),
+        debug=written.boolean(keys.PIGGY_DEBUG),
+        warnings=(*written.warnings, *(() if runs else _unread(annotations))),
     )
 
 
 class _Written:
     """What was written under which key, and the warnings met on the way."""
 
-    def __init__(self, annotations: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    def __init__(self, annotations: Mapping[str, str], environ: Mapping[str, str], *, runs: bool) -> None:
         self.warnings: list[str] = []
+        self._runs = runs
         self._annotations = annotations
         self._environ = environ
 
@@ -115,11 +124,19 @@ class _Written:
         except ValueError as exc:
             raise PiggyError(f"{place}: {_shown(text)} is not valid: {exc}") from exc
 
-    def optional(self, key: str, parse: Callable[[str], Value]) -> Value | None:
-        """What the text means that somebody wrote. Raises `PiggyError`."""
-        return self.value(key, parse) if self._find(key) else None
+    def boolean(self, key: str) -> bool:
+        """What piggy takes for false is an error at admission: a typo must not turn a protection off."""
+        if self._runs and self._find(key):
+            return self.lenient(key, boolean, default=False)
+        return self.value(key, boolean)
 
-    def lenient(self, key: str, parse: Callable[[str], Value], default: Value) -> Value:
+    def quantity(self, key: str) -> str | None:
+        """One that somebody wrote; piggy's zero is none."""
+        if not self._find(key):
+            return None
+        return self.lenient(key, quantity, default=None) if self._runs else self.value(key, quantity)
+
+    def lenient(self, key: str, parse: Callable[[str], Value], *, default: Value) -> Value:
         """As piggy takes its default for what it cannot read, with a warning that piggy does not give."""
         place, text = self._find(key) or ("", "")
         try:
@@ -144,7 +161,7 @@ def _source(written: _Written, account: str) -> PiggySource | None:
     prefix, suffix = written.value(keys.PIGGY_NAME_PREFIX, _name), written.value(keys.PIGGY_NAME_SUFFIX, _name)
     name = written.value(keys.PIGGY_SECRET_NAME, _name)
     if not name and (
-        written.text(keys.PIGGY_ADDRESS) or ((prefix or suffix) and written.value(keys.PIGGY_STANDALONE, boolean))
+        written.text(keys.PIGGY_ADDRESS) or ((prefix or suffix) and written.boolean(keys.PIGGY_STANDALONE))
     ):
         name = f"{prefix}{account}{suffix}"
     if not name:

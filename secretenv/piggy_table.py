@@ -59,13 +59,15 @@ PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
     PiggyAnnotation(
         key=keys.PIGGY_IGNORE_NO_ENV,
         default="false",
-        effect="What cannot be resolved stays as it was written, variable by variable; the others are set.",
+        effect="What cannot be resolved stays as it was written, variable by variable; the others are set. For what "
+        "cannot be reached the pod waits.",
     ),
     PiggyAnnotation(key=keys.PIGGY_INITIAL_DELAY, effect="A pause before the first read, for example 500ms or 1m30s."),
     PiggyAnnotation(
         key=keys.PIGGY_NUMBER_OF_RETRY,
         default="0",
-        effect="How often the source is asked where it cannot be reached; 0: until the time for starting is over.",
+        effect="After so many tries without an answer the container ends, says why, and is started again by the "
+        "kubelet; 0: the pod waits.",
     ),
     PiggyAnnotation(
         key=keys.PIGGY_NAME_PREFIX,
@@ -93,7 +95,11 @@ PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
         effect="A pull secret for the look-up of the image's entrypoint.",
     ),
     PiggyAnnotation(key=keys.PIGGY_IMAGE_PULL_SECRET_NAMESPACE, effect="Where that pull secret is."),
-    PiggyAnnotation(key=keys.PIGGY_DEBUG, default="false", effect="The injected container logs more; never a value."),
+    PiggyAnnotation(
+        key=keys.PIGGY_DEBUG,
+        default="false",
+        effect="The injected container logs more: what it asks of whom, and how long that took; never a value.",
+    ),
     PiggyAnnotation(
         key=keys.PIGGY_ENV_IMAGE,
         read=False,

@@ -42,6 +42,17 @@ static bool add_arguments(struct words *command, const struct refresher_argument
     return words_add(command, REPORT_FD_FLAG "=" TEXT(REPORT_FD));
 }
 
+// How much is logged is said once, for both jobs; its other flags are the token's own.
+static bool add_log_level(struct words *flags, const struct words *asked) {
+    struct flag flag;
+    for (size_t i = 0; i < asked->count; i++) {
+        if (parse_argument(asked->at[i], &flag) != ARGUMENT_FLAG || !flag_is(&flag, "log-level")) continue;
+        if (!words_add(flags, asked->at[i])) return false;
+        if (flag.value == NULL && i + 1 < asked->count && !words_add(flags, asked->at[++i])) return false;
+    }
+    return true;
+}
+
 static int become_refresher(const struct settings *settings, const struct words *command) {
     struct text why = {.length = 0};
     execvp(command->at[0], (char *const *)(uintptr_t)command->at);
@@ -91,7 +102,8 @@ static int supervise_all(const struct settings *settings, const struct words *pr
         secrets->what = "secrets";
         secrets->awaited = ready_file();
         secrets->command = asked->secrets ? *command : *program;
-        if (!asked->secrets && !add_arguments(&secrets->command, &every_secret))
+        if (!asked->secrets && !(add_log_level(&every_secret.handed_on, &asked->handed_on) &&
+                                   add_arguments(&secrets->command, &every_secret)))
             return refuse(&settings->log, REFRESHER_COMMAND, "the command is too long");
         if (!open_sockets(secrets, &problem)) return fail(&settings->log, EXIT_SECRETS_NOT_WRITTEN, &problem);
     }

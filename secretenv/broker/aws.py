@@ -16,6 +16,8 @@ from secretenv.stores.deadline import Deadline
 # Pods name regions, and each costs some megabytes: so many are at hand at once, with a client for each service.
 MOST_REGIONS = 8
 _SERVICES = 4
+# Of one session; a pod may name any number of regions, and has each made anew.
+_MOST_STORES = 4
 _SERVER_ERROR = 500
 # What stands in the codes of AWS's "too much": Throttling, ThrottlingException, ThrottledException, TooManyRequests,
 # RequestLimitExceeded, ProvisionedThroughputExceeded, LimitExceeded.
@@ -55,12 +57,14 @@ class AwsSessions:
         )
         if isinstance(found, Refusal):
             return found
-        credentials = found.credentials
+        # Not the identity itself, whose token nobody needs any more.
+        credentials, role = found.credentials, identity.role_arn
         stores: dict[str | None, Backend] = {}
 
         def store(region: str | None) -> Backend:
             if (made := stores.get(region)) is None:
-                role = identity.role_arn
+                if len(stores) >= _MOST_STORES:
+                    stores.clear()
                 aws = Aws(self._clients, clock=time.monotonic, credentials=credentials, role=role, region=region)
                 made = stores.setdefault(region, aws)
             return made

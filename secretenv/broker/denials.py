@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from secretenv.broker import room
 from secretenv.broker.identities import Identity
 from secretenv.broker.kept import Kept
 from secretenv.broker.refused import RefusedError
@@ -21,7 +22,6 @@ _WINDOW = 60.0
 MOST_DENIED = 8
 # As long as a session can live: a token that is replaced before its session ends is never held up.
 _ACCEPTED_SECONDS = 12 * 3600.0
-_BYTES = 4 << 20
 # Of a key that is kept, with its time.
 _ENTRY = 256
 
@@ -32,8 +32,8 @@ class Denials:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._denied = Kept[str, Mapping[str, float]](lifetime=_WINDOW, most_bytes=_BYTES, clock=clock)
-        self._accepted = Kept[str, bool](lifetime=_ACCEPTED_SECONDS, most_bytes=_BYTES, clock=clock)
+        self._denied = Kept[str, Mapping[str, float]](lifetime=_WINDOW, most_bytes=room.DENIED_IDENTITIES, clock=clock)
+        self._accepted = Kept[str, bool](lifetime=_ACCEPTED_SECONDS, most_bytes=room.ACCEPTED_IDENTITIES, clock=clock)
 
     def check(self, identity: Identity) -> None:
         """Whether it may be shown to STS. Raises `RefusedError`.

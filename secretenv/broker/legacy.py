@@ -2,10 +2,11 @@
 
 The checks, their order and their codes are piggy's (KongZ/piggy 0.7.5). What is not: the broker's role reads only what
 a grant allows, a projected token speaks for its own pod alone, the accounts in a secret may have blanks around them,
-and a value that is no string is given as its text.
+and a value that is no string is given as its text. Annotations are read as piggy reads them, mistakes too.
 """
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from secretenv.broker.refused import RefusedError
 from secretenv.json_text import NoTextError, load, text_of
 from secretenv.references import ParameterPath, Secret, Source
 from secretenv.stores import Refusal
+
+_log = logging.getLogger(__name__)
 
 PATH = "/secret"
 TOKEN_HEADER = "X-Token"  # noqa: S105 - a header's name
@@ -70,9 +73,12 @@ class Legacy:
                 self._environ,
                 namespace=caller.namespace,
                 service_account=caller.service_account,
+                runs=True,
             )
         except piggy.PiggyError as exc:
             raise RefusedError(400, "bad_annotation", str(exc)) from exc
+        for warning in config.warnings:
+            _log.warning("pod %s/%s: %s", caller.namespace, caller.pod, warning)
         signatures = _signatures(caller.annotations)
         # In piggy an unknown uid has an empty signature, which an empty one matches.
         if config.enforce_integrity and signatures.get(question.uid) != question.signature:

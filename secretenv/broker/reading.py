@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
 
+from secretenv.broker import room
 from secretenv.broker.identities import Identity
 from secretenv.broker.kept import Kept
 from secretenv.broker.sessions import Backend, Sessions
@@ -40,12 +41,11 @@ class Counts(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long what was read is given, in seconds, and how much of it is kept."""
+    """How long what was read is given, in seconds."""
 
     fresh: float
     stale: float
     """At most, while AWS cannot answer."""
-    most_bytes: int = 64 << 20
 
 
 class Reading:
@@ -68,9 +68,9 @@ class Reading:
         self._counts = counts
         self._sleep = sleep
         keep = max(limits.fresh, limits.stale)
-        self._values = Kept[Key, Fetched](lifetime=keep, most_bytes=limits.most_bytes, clock=clock)
-        self._versions = Kept[Key, str](lifetime=keep, most_bytes=limits.most_bytes, clock=clock)
-        self._refusals = Kept[Key, Refusal](lifetime=_AWAY_SECONDS, most_bytes=limits.most_bytes, clock=clock)
+        self._values = Kept[Key, Fetched](lifetime=keep, most_bytes=room.VALUES, clock=clock)
+        self._versions = Kept[Key, str](lifetime=keep, most_bytes=room.VERSIONS, clock=clock)
+        self._refusals = Kept[Key, Refusal](lifetime=_AWAY_SECONDS, most_bytes=room.REFUSALS, clock=clock)
         self._flights = SingleFlight[Key, "Fetched | Refusal"]()
         self._version_flights = SingleFlight[Key, "str | Refusal"]()
 

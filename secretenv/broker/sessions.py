@@ -5,11 +5,13 @@ new tokens of one service account (denials).
 """
 
 import hashlib
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from secretenv.broker import room
 from secretenv.broker.denials import Denials
 from secretenv.broker.identities import Identity
 from secretenv.broker.kept import Kept
@@ -21,7 +23,6 @@ from secretenv.stores.single_flight import SingleFlight
 _MARGIN = 300.0
 # No session lives longer: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 _LONGEST = 12 * 3600.0
-_SESSIONS_BYTES = 16 << 20
 _REFUSAL_SECONDS = 1.0
 # What STS denies one token it denies it again; a trust policy that was just mended waits for so long.
 _DENIED_SECONDS = 10.0
@@ -59,9 +60,11 @@ class Sessions:
     def __init__(self, exchange: Exchange, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._exchange = exchange
         self._clock = clock
-        self._sessions = Kept[str, _Held](lifetime=_LONGEST, most_bytes=_SESSIONS_BYTES, clock=clock)
-        self._refusals = Kept[str, Refusal](lifetime=_REFUSAL_SECONDS, most_bytes=_SESSIONS_BYTES, clock=clock)
-        self._denied = Kept[tuple[str, str], Refusal](lifetime=_DENIED_SECONDS, most_bytes=_SESSIONS_BYTES, clock=clock)
+        self._sessions = Kept[str, _Held](lifetime=_LONGEST, most_bytes=room.SESSIONS, clock=clock)
+        self._refusals = Kept[str, Refusal](lifetime=_REFUSAL_SECONDS, most_bytes=room.SESSION_REFUSALS, clock=clock)
+        self._denied = Kept[tuple[str, str], Refusal](
+            lifetime=_DENIED_SECONDS, most_bytes=room.DENIED_TOKENS, clock=clock
+        )
         self._denials = Denials(clock=clock)
         self._flights = SingleFlight[str, "Session | Refusal"]()
 
@@ -99,12 +102,12 @@ class Sessions:
             return known
         found = self._exchange(identity, region, deadline)
         if isinstance(found, Session):
-            self._sessions.put(identity.key, _Held(found, self._clock()))
+            self._sessions.put(identity.key, _Held(found, self._clock()), size=room.SESSION)
             self._denials.accepted(identity)
             return found
-        self._refusals.put(identity.key, found)
+        self._refusals.put(identity.key, found, size=sys.getsizeof(found.message))
         if found.reason != "unavailable":
-            self._denied.put(_shown(identity), found)
+            self._denied.put(_shown(identity), found, size=sys.getsizeof(found.message))
             self._denials.denied(identity)
         return found
 

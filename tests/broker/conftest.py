@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ class Broker:
     grants: Grants = NOBODY
     shared_role: str = ""
     enforces_accounts: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 30.0
     stale: float = 600.0
     fresh: float = 60.0
@@ -105,7 +106,7 @@ class Broker:
         parts = Parts(
             callers=callers,
             answering=answering,
-            legacy=Legacy(callers, answering, {}) if shared else None,
+            legacy=Legacy(callers, answering, self.environ) if shared else None,
             api_place=Places(8, "the API server").taken,
             max_body_bytes=wire.QUESTION_LIMIT,
         )

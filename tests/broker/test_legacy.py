@@ -59,6 +59,62 @@ def test_a_path_of_parameters(world: World, piggy: Broker) -> None:
     assert json.loads(ask(world, piggy)[1]) == {"password": "hunter4"}
 
 
+def test_an_annotation_names_the_region(world: World, piggy: Broker) -> None:
+    """The secret of that region is read, not the one of the same name where the broker is."""
+    world.owner("secretsmanager", "eu-west-2").create_secret(Name="shop/api", SecretString='{"password": "there"}')
+    world.pod("a", annotations=annotations(aws_region="eu-west-2"))
+    assert json.loads(ask(world, piggy)[1]) == {"password": "there"}
+
+
+def test_the_brokers_variables_hold_without_an_annotation(world: World, piggy: Broker) -> None:
+    """As those of piggy's webhook do in piggy: secret, region and whether the command's hash is looked at."""
+    world.owner("secretsmanager", "eu-west-2").create_secret(Name="shop/all", SecretString='{"password": "there"}')
+    piggy.environ = {
+        "AWS_SECRET_NAME": "shop/all",
+        "AWS_REGION": "eu-west-2",
+        "PIGGY_ENFORCE_INTEGRITY": "false",
+    }
+    status, text = ask(world, piggy, signature="another")
+    assert (status, json.loads(text)) == (200, {"password": "there"})
+    world.pod("a", annotations=annotations(aws_secret_name="shop/api", aws_region="eu-west-1"))
+    assert json.loads(ask(world, piggy, signature="another")[1])["password"] == "hunter2"
+
+
+def test_a_default_name_of_the_brokers_variables(world: World, piggy: Broker) -> None:
+    """Around namespace and service account, where nothing names a secret."""
+    world.secret("shop/prod/shop/api-1", {"password": "hunter5"})
+    piggy.environ = {"PIGGY_DEFAULT_SECRET_NAME_PREFIX": "shop/prod/", "PIGGY_DEFAULT_SECRET_NAME_SUFFIX": "-1"}
+    assert json.loads(ask(world, piggy)[1]) == {"password": "hunter5"}
+
+
+# Source: KongZ/piggy 0.7.5, piggy-webhooks/service/service.go.
+KEPT_BACK = [
+    "PIGGY_AWS_SECRET_NAME",
+    "PIGGY_AWS_SSM_PARAMETER_PATH",
+    "PIGGY_AWS_REGION",
+    "PIGGY_POD_NAME",
+    "PIGGY_DEBUG",
+    "PIGGY_STANDALONE",
+    "PIGGY_ADDRESS",
+    "PIGGY_ALLOWED_SA",
+    "PIGGY_SKIP_VERIFY_TLS",
+    "PIGGY_IGNORE_NO_ENV",
+    "PIGGY_DEFAULT_SECRET_NAME_PREFIX",
+    "PIGGY_DEFAULT_SECRET_NAME_SUFFIX",
+    "PIGGY_DNS_RESOLVER",
+    "PIGGY_INITIAL_DELAY",
+    "PIGGY_NUMBER_OF_RETRY",
+]
+
+
+def test_what_would_be_piggy_envs_own_setting_is_kept_back(world: World, piggy: Broker) -> None:
+    """Each of the fifteen names, and no other that looks like them."""
+    assert len(KEPT_BACK) == 15
+    world.secret("shop/names", {**dict.fromkeys(KEPT_BACK, "shop:api"), "PIGGY_BANK": "mine"})
+    world.pod("a", annotations=annotations(aws_secret_name="shop/names"))
+    assert json.loads(ask(world, piggy)[1]) == {"PIGGY_BANK": "mine"}
+
+
 @pytest.mark.parametrize(
     ("body", "status", "text"),
     [
@@ -83,6 +139,22 @@ def test_without_integrity_the_uid_is_still_needed(world: World, piggy: Broker) 
     world.pod("a", annotations=annotations(piggy_enforce_integrity="false"))
     assert ask(world, piggy, signature="x")[0] == 200
     assert ask(world, piggy, uid="u2") == (400, "invalid uid")
+
+
+@pytest.mark.parametrize("annotation", ["debug", "standalone", "piggy-ignore-no-env", "piggy-env-resource-cpu-limit"])
+def test_what_piggy_could_not_read(
+    world: World, piggy: Broker, caplog: pytest.LogCaptureFixture, annotation: str
+) -> None:
+    """Piggy has admitted the pod, which goes on: the value is false or nothing, and the log says whose it is."""
+    world.pod("a", annotations=annotations() | {f"piggysec.com/{annotation}": "yes"})
+    assert ask(world, piggy)[0] == 200
+    assert f"pod shop/a: annotation piggysec.com/{annotation}: 'yes' is not valid" in caplog.text
+
+
+def test_an_integrity_that_piggy_could_not_read(world: World, piggy: Broker) -> None:
+    """It is off, as in piggy: the command's hash is not looked at."""
+    world.pod("a", annotations=annotations(piggy_enforce_integrity="yes"))
+    assert ask(world, piggy, signature="x")[0] == 200
 
 
 def test_order_and_codes_of_what_is_no_question(world: World, piggy: Broker) -> None:

@@ -2,13 +2,21 @@
 
 import json
 import threading
+import time
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.secrets import BROKER_AUDIENCE
+from secretenv.broker import room
 from secretenv.broker.allowed_accounts import KEY, guarded
+from secretenv.broker.aws import AwsSessions
+from secretenv.broker.caller import Callers
 from secretenv.broker.denials import MOST_DENIED, Denials
 from secretenv.broker.identities import Identity, own, shared
 from secretenv.broker.kept import Kept
@@ -16,14 +24,42 @@ from secretenv.broker.places import Places
 from secretenv.broker.reachable import Reachable
 from secretenv.broker.reading import Limits, Reading
 from secretenv.broker.refused import RefusedError
-from secretenv.broker.sessions import Sessions
+from secretenv.broker.sessions import Session, Sessions
 from secretenv.references import Secret
-from secretenv.stores import Refusal
+from secretenv.stores import Refusal, assume
+from secretenv.stores.clients import Credentials
 from secretenv.stores.deadline import Deadline
 from tests.broker.counted import Counted
 from tests.broker.test_reading_once import Clock
 
+ROOT = Path(__file__).parents[2]
 NAMES = st.text(min_size=1, max_size=8).filter(lambda name: name != KEY)
+
+
+class _KnowsNoAudiences:
+    """An API server that takes every token of its own, whoever it is made for."""
+
+    def __init__(self, audiences: list[str] | None) -> None:
+        self._audiences = {} if audiences is None else {"audiences": audiences}
+
+    def create(self, *_: object, **__: object) -> dict[str, Any]:
+        """A TokenReview."""
+        bound = {"authentication.kubernetes.io/pod-name": ["a"], "authentication.kubernetes.io/pod-uid": ["u"]}
+        user = {"username": "system:serviceaccount:shop:api", "extra": bound}
+        return {"status": {"authenticated": True, "user": user, **self._audiences}}
+
+    def get(self, *_: object, **__: object) -> dict[str, Any]:
+        """The pod."""
+        return {"metadata": {"uid": "u"}, "spec": {"serviceAccountName": "api"}}
+
+
+@pytest.mark.parametrize("audiences", [None, [], ["https://kubernetes.default.svc"]])
+def test_a_review_that_does_not_name_the_broker(audiences: list[str] | None) -> None:
+    """It says nothing of whether the token is meant for it: every pod has one for the API server."""
+    with pytest.raises(RefusedError, match="not made for the audience token-injector-broker") as refused:
+        Callers(_KnowsNoAudiences(audiences)).bound("token")
+    assert refused.value.status == 401
+    assert Callers(_KnowsNoAudiences(["x", BROKER_AUDIENCE])).bound("token").pod == "a"
 
 
 def test_kept_by_age() -> None:
@@ -65,14 +101,55 @@ class _Refusing:
 
 def test_refused_names_count() -> None:
     """A pod chooses how long the names are that it asks for, and so must not choose how much is kept of them."""
-    limits = Limits(fresh=60, stale=60, most_bytes=100_000)
+    limits = Limits(fresh=60, stale=60)
     place = Places(1, "AWS").taken
     reading = Reading(_Refusing(), limits=limits, place=place, counts=Counted(), clock=Clock())  # type: ignore[arg-type]
-    for number in range(20):
-        name = f"{number}" + "x" * 30_000
+    for number in range(40):
+        name = f"{number}" + "x" * 300_000
         found = reading.fetch(shared("r", "t", "n"), None, [Secret(name=name)], Deadline(5, clock=lambda: 0.0))
         assert [outcome.message for outcome in found.values() if isinstance(outcome, Refusal)] == ["no"]
-    assert len(reading._refusals._entries) == 3
+    kept = reading._refusals
+    assert len(kept._entries) < 40
+    assert len(kept._entries) * 300_000 <= kept._bytes <= room.REFUSALS
+
+
+def test_what_is_remembered_has_one_bound() -> None:
+    """All memories of a worker process together, as the documentation says; the chart leaves the rest of it room."""
+    sessions = Sessions(lambda *_: Refusal(reason="invalid", message=""), clock=Clock())
+    limits, place = Limits(fresh=60, stale=60), Places(1, "AWS").taken
+    reading = Reading(sessions, limits=limits, place=place, counts=Counted(), clock=Clock())
+    owners = (reading, sessions, sessions._denials)
+    kept = [found for owner in owners for found in vars(owner).values() if isinstance(found, Kept)]
+    assert len(kept) == 8
+    assert sum(each._most_bytes for each in kept) == room.MOST
+    assert f"{room.MOST >> 20} MiB at most" in (ROOT / "docs/broker.md").read_text()
+    values = yaml.safe_load((ROOT / "charts/token-injector/values.yaml").read_text())
+    assert values["broker"]["resources"]["limits"]["memory"] == "512Mi"
+    assert room.MOST < (512 << 20) / 4
+
+
+def test_a_session_counts_as_much_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials and readers of several regions: what is counted is no less than what Python has."""
+
+    def assumed(*_: object, token: str, **__: object) -> assume.Session:
+        credentials = Credentials(access_key_id="A" * 20, secret_access_key="B" * 40, session_token=token * 2)
+        return assume.Session(credentials=credentials, expires_at=time.time() + 3600)
+
+    monkeypatch.setattr(assume, "assume", assumed)
+    sessions = Sessions(AwsSessions(default_region="eu-west-1", counts=Counted()).exchange, clock=Clock())
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            identity = own(f"a:{number}", "role", f"{number:01000}", None, "")
+            found = sessions.session(identity, None, Deadline(5, clock=lambda: 0.0))
+            assert isinstance(found, Session)
+            for region in ("eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "us-east-1", "us-east-2"):
+                found.store(region)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(sessions._sessions._entries) == 200
+    assert taken <= sessions._sessions._bytes
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 3000), st.booleans())))

@@ -115,6 +115,23 @@ def test_a_poll_that_sees_a_new_version_ends_the_old_value(world: World, broker:
     assert (answer.values, answer.versions) == ({SECRET: "hunter3"}, later.versions)
 
 
+def test_what_a_poll_has_seen_to_be_old_is_not_given_in_an_outage(
+    world: World, broker: Broker, own: dict[str, str]
+) -> None:
+    """The last good value is one that nobody knows to have changed: else a rotation would deliver the old one."""
+    clock, broker.timeout = Clock(), 4.0
+    broker.clock = clock
+    broker.ask(world.token("a"), SECRET, OTHER, **own)
+    world.owner("secretsmanager").put_secret_value(SecretId="shop/db", SecretString='{"password": "hunter3"}')
+    clock.now += 61
+    broker.ask(world.token("a"), SECRET, OTHER, versions_only=True, **own)
+    for api in ("GetSecretValue", "BatchGetSecretValue"):
+        world.aws.faults[api] = says(503, "ServiceUnavailable")
+    answer = broker.ask(world.token("a"), SECRET, OTHER, **own)
+    assert answer.values == {OTHER: "hunter2"}
+    assert answer.refusals[SECRET].reason == "unavailable"
+
+
 def test_throttling_is_waited_out(world: World, broker: Broker, own: dict[str, str]) -> None:
     """Half of all requests are told to come later; the pod does not notice."""
     turns = {"STS": 0, "GetSecretValue": 0}

@@ -141,11 +141,11 @@ class World:
         subject = subject or self.aws.signer.unique_id
         return self.aws.signer.id_token(AUDIENCE, **{"sub": subject, "azp": subject, **claims})
 
-    def owner(self, service: str) -> Any:
+    def owner(self, service: str, region: str = REGION) -> Any:
         """A client of the account's owner, who fills it."""
         return boto3.client(
             service,
-            region_name=REGION,
+            region_name=region,
             endpoint_url=self.aws.url,
             aws_access_key_id=ROOT_ACCESS_KEY_ID,
             aws_secret_access_key=ROOT_SECRET_ACCESS_KEY,

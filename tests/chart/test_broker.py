@@ -5,12 +5,24 @@ from typing import Any
 import pytest
 import yaml
 
+import certjob.flags
+from certjob.names import serving_names
 from contract.server import CERTIFICATE_DIR, TLS_CERT, TLS_KEY
 from secretenv.broker import cli
 from secretenv.broker.flags import SETTINGS
 from secretenv.broker.grants_file import load_grants
 from secretenv.broker.settings import BrokerSettings, parse_settings
-from tests.chart.charts import CHART, Manifest, arguments_of, case, of_component, of_kind, template, with_values
+from tests.chart.charts import (
+    CHART,
+    Manifest,
+    arguments_of,
+    case,
+    of_component,
+    of_kind,
+    pod_templates,
+    template,
+    with_values,
+)
 
 SHARED: dict[str, Any] = {
     "arn": "arn:aws:iam::123456789012:role/broker",
@@ -73,7 +85,7 @@ def test_it_starts_with_what_is_rendered() -> None:
 def test_it_stands_behind_a_service_of_its_own_name() -> None:
     """Service, pods and disruption budget select the same; two replicas, spread."""
     broker = of_component(case("broker").expected, "broker")
-    (service,), (budget,), (deployment,) = (
+    (service, _), (budget,), (deployment,) = (
         of_kind(broker, kind) for kind in ("Service", "PodDisruptionBudget", "Deployment")
     )
     labels = deployment["spec"]["template"]["metadata"]["labels"]
@@ -125,6 +137,32 @@ def test_cert_managers_certificate_names_it_too() -> None:
     assert "token-injector-broker.token-injector.svc" in certificate["spec"]["dnsNames"]
 
 
+def test_piggys_address_is_answered_by_the_broker() -> None:
+    """What PIGGY_ADDRESS of running pods names leads to the broker's own Service, and its certificate has that name."""
+    rendered = case("broker").expected
+    own, piggys = of_kind(of_component(rendered, "broker"), "Service")
+    asked = "piggy-webhooks.piggy-webhooks.svc.cluster.local"
+    target = f"{own['metadata']['name']}.{own['metadata']['namespace']}.svc.cluster.local"
+    jobs = [pod for _, pod in pod_templates(rendered) if "certify" in arguments_of(pod)]
+
+    assert (piggys["metadata"]["name"], piggys["metadata"]["namespace"]) == ("piggy-webhooks", "piggy-webhooks")
+    assert piggys["spec"] == {"type": "ExternalName", "externalName": target}
+    assert len(jobs) == 2
+    for pod in jobs:
+        given = certjob.flags.build_parser().parse_args(arguments_of(pod))
+        names = serving_names(service=given.service, namespace=given.namespace, also=given.also_service, sans=given.san)
+        assert {asked, target} <= {*names.dns}
+
+
+def test_cert_managers_certificate_has_piggys_name() -> None:
+    """As the cert job's."""
+    legacy = {"legacyService": {"name": "piggy", "namespace": "tools"}, "settings": {"legacy-piggy": True}}
+    values = {"broker": {"enabled": True, "sharedRole": SHARED, **legacy}, "certs": {"mode": "certManager"}}
+    (certificate,) = [one for one in of_kind(template(values), "Certificate") if "dnsNames" in one["spec"]]
+
+    assert {"piggy.tools", "piggy.tools.svc", "piggy.tools.svc.cluster.local"} <= {*certificate["spec"]["dnsNames"]}
+
+
 @pytest.mark.parametrize(
     ("broker", "said"),
     [
@@ -133,6 +171,10 @@ def test_cert_managers_certificate_names_it_too() -> None:
         ({"sharedRole": {"grants": SHARED["grants"]}}, "broker.sharedRole.arn is empty"),
         ({"settings": {"legacy-piggy": True}}, "broker.settings.legacy-piggy is about the shared role"),
         ({"settings": {"enforce-service-account": True}}, "is about the shared role"),
+        ({"legacyService": {"name": "piggy"}}, "broker.legacyService.namespace belong together"),
+        ({"legacyService": {"namespace": "piggy"}}, "broker.legacyService.namespace belong together"),
+        ({"legacyService": {"name": "piggy", "namespace": "piggy"}}, "broker.settings.legacy-piggy is not"),
+        ({"legacyService": {"name": "Piggy", "namespace": "piggy"}}, "/broker/legacyService/name"),
         ({"settings": {"grants": "x"}}, "/broker/settings"),
         ({"settings": {"cache-seconds": 0}}, "/broker/settings/cache-seconds"),
         ({"settings": {"web-identity-keys": ["x"]}}, "/broker/settings/web-identity-keys"),

@@ -8,7 +8,8 @@ import yaml
 
 from ctl.piggy_shapes import SHAPES, wrong_shapes
 from ctl.piggy_values import DIFFERENT, SAME, convert_values
-from tests.chart.charts import CHART, of_kind, template
+from secretenv.piggy import read
+from tests.chart.charts import CHART, of_kind, template, with_values
 from tests.ctl.commands import GOLDEN, golden, run
 
 MANIFESTS = GOLDEN / "piggy.yaml"
@@ -153,6 +154,71 @@ def test_what_the_broker_heeds_is_not_lost() -> None:
     assert "broker.settings.enforce-service-account" in converted.differences[0].text
 
 
+ROLE = "arn:aws:iam::123456789012:role/piggy"
+
+
+def test_pods_of_piggys_that_run_on_are_answered() -> None:
+    """By piggy's role, with the variables that its proxy has for pods without an annotation; what is denied is told."""
+    environ = {
+        "AWS_REGION": "eu-west-1",
+        "PIGGY_DEFAULT_SECRET_NAME_PREFIX": "prod/",
+        "PIGGY_ENFORCE_INTEGRITY": False,
+        "PIGGY_ENFORCE_SERVICE_ACCOUNT": "true",
+        "PIGGY_ADDRESS": "https://piggy",
+        "PIGGY_IGNORE_NO_ENV": True,
+    }
+    converted = convert_values({"env": environ, "aws": {"roleArn": ROLE}})
+    broker = converted.values["broker"]
+    told = {each.place: each.text for each in converted.differences}
+
+    assert broker["settings"] == {"legacy-piggy": True, "enforce-service-account": True}
+    assert broker["sharedRole"] == {"arn": ROLE, "mode": "cluster"}
+    assert {each["name"]: each["value"] for each in broker["extraEnv"]} == {
+        "AWS_REGION": "eu-west-1",
+        "PIGGY_DEFAULT_SECRET_NAME_PREFIX": "prod/",
+        "PIGGY_ENFORCE_INTEGRITY": "false",
+    }
+    assert "broker.sharedRole.grants" in told["broker.sharedRole"]
+    assert not [place for place in told if place.startswith("env.")]
+
+
+def test_without_piggys_role_what_it_needs_is_told() -> None:
+    """The broker would not start: the switch stays off, and the variables that belong to it are named."""
+    converted = convert_values({"env": {"PIGGY_ADDRESS": "https://piggy", "AWS_REGION": "eu-west-1"}})
+    (text,) = (each.text for each in converted.differences if each.place == "broker.settings.legacy-piggy")
+
+    assert converted.values["broker"] == {"enabled": True}
+    assert "put AWS_REGION into broker.extraEnv" in text
+
+
+@pytest.mark.parametrize("text", ["false", "yes"])
+def test_accounts_are_enforced_where_piggy_does(text: str) -> None:
+    """What is no boolean is false there."""
+    converted = convert_values({"env": {"PIGGY_ENFORCE_SERVICE_ACCOUNT": text}, "aws": {"roleArn": ROLE}})
+
+    assert converted.values["broker"]["settings"] == {"legacy-piggy": True}
+
+
+def test_the_broker_heeds_what_it_is_given() -> None:
+    """Each variable that is written for the broker decides what piggy-env gets, where the pod has no annotation."""
+    for name, value in {
+        "AWS_SECRET_NAME": "a",
+        "AWS_SSM_PARAMETER_PATH": "/a",
+        "AWS_REGION": "eu-west-1",
+        "AWS_SECRET_VERSION": "OLD",
+        "PIGGY_DEFAULT_SECRET_NAME_PREFIX": "a/",
+        "PIGGY_DEFAULT_SECRET_NAME_SUFFIX": "/a",
+        "PIGGY_ENFORCE_INTEGRITY": "false",
+    }.items():
+        converted = convert_values({"env": {name: value}, "aws": {"roleArn": ROLE}})
+        given = {each["name"]: each["value"] for each in converted.values["broker"]["extraEnv"]}
+        with_it, without = (
+            read({}, {**environ, "PIGGY_ADDRESS": "x"}, namespace="shop", service_account="api")
+            for environ in (given, {})
+        )
+        assert with_it != without
+
+
 def test_a_pull_secret_needs_its_grant() -> None:
     """It is written, and what it needs beside it is told."""
     converted = convert_values({"env": {"IMAGE_PULL_SECRET": "registry"}})
@@ -179,9 +245,14 @@ def test_every_value_that_is_read_has_its_shape() -> None:
 
 
 def test_helm_takes_what_is_written() -> None:
-    """The chart renders the converted values, and its third entry sends pods that say nothing."""
-    piggys = yaml.safe_load((GOLDEN / "piggy-values.yaml").read_text())
-    (configuration,) = of_kind(template(convert_values(piggys).values), "MutatingWebhookConfiguration")
+    """With the grants that nobody here knows the chart renders it; its third entry sends pods that say nothing."""
+    values = dict(convert_values(yaml.safe_load((GOLDEN / "piggy-values.yaml").read_text())).values)
+    refused = with_values(values, "template", "token-injector", str(CHART))
+    grants = [{"name": "shop", "serviceAccounts": ["shop:*"], "secrets": ["sm://shop/*"]}]
+    values["broker"]["sharedRole"]["grants"] = grants
+    (configuration,) = of_kind(template(values), "MutatingWebhookConfiguration")
+
+    assert "broker.sharedRole.grants is empty" in refused.stderr
 
     assert [entry["name"].partition(".")[0] for entry in configuration["webhooks"]] == [
         "pods",
@@ -193,7 +264,7 @@ def test_helm_takes_what_is_written() -> None:
 def test_every_value_of_ours_exists() -> None:
     """What is written is in the chart's schema."""
     schema = json.loads((CHART / "values.schema.json").read_text())
-    for path in (*SAME.values(), "webhook.extraEnv", "secrets.piggyDefaultNamespaces"):
+    for path in (*SAME.values(), "webhook.extraEnv", "broker.extraEnv", "secrets.piggyDefaultNamespaces"):
         found: Any = schema
         for key in path.split("."):
             assert key in found["properties"], path

@@ -14,7 +14,7 @@ from injector.job import Job, read_plan
 from injector.memory import Memory
 from secretenv.answer import parse_answer
 from secretenv.plan import Plan
-from tests.injector.secret_pod import CANARY, DENIED, FakeStore, Pod
+from tests.injector.secret_pod import CANARY, DENIED, UNAVAILABLE, FakeStore, Pod
 
 EMPTY = b"\0"
 
@@ -101,10 +101,25 @@ def test_unavailable(pod: Pod) -> None:
     assert sum(pod.sleeps) == pytest.approx(30)
 
 
+def test_unavailable_as_often_as_the_author_said(pod: Pod) -> None:
+    """With piggy-number-of-retry the container ends with the reason after so many tries, and does not come again."""
+    pod.store.down = True
+    plan = pod.plan(pod.container("one", "socket", P="sm://db#user"), attempts=2)
+    assert "asked 2 times" in str(ask(answers(pod, plan), plan))
+    assert pod.store.asked == ["db"] * 2
+
+
 def test_keep(pod: Pod) -> None:
     """piggy-ignore-no-env: what has no value is left out, so that the container keeps its own text."""
     plan = pod.plan(pod.container("one", "socket", P="sm://db#user", GONE="sm://gone"), keeps_unresolved=True)
     assert ask(answers(pod, plan), plan) == {"P": "ann"}
+
+
+def test_keep_while_aws_is_away(pod: Pod) -> None:
+    """The launcher comes again; it does not start with a text that stands for a value."""
+    plan = pod.plan(pod.container("one", "socket", P="sm://db#user", GONE="sm://gone"), keeps_unresolved=True)
+    pod.store.secrets["db"] = UNAVAILABLE
+    assert ask(answers(pod, plan), plan) is None
 
 
 MANY = {

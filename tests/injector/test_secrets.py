@@ -50,6 +50,30 @@ def test_every_delivery(pod: Pod) -> None:
     assert pod.store.asked == ["db"]
 
 
+def test_what_is_told_at_debug(pod: Pod) -> None:
+    """What is asked of whom, what became of it and how long it took; never a value."""
+    pod.environ = {"AWS_ROLE_ARN": "reader", "AWS_REGION": "eu-west-1"}
+    plan = pod.plan(pod.container("web", P="sm://db#password", Q="sm://none#x"), keeps_unresolved=True, rotation="file")
+    pod.deliver(plan)
+    told = [event for event in pod.events if event["event"] == "asked"]
+    assert told == [
+        {
+            "level": "debug",
+            "event": "asked",
+            "of": "AWS",
+            "what": "values",
+            "role": "reader",
+            "region": "eu-west-1",
+            "milliseconds": 0,
+            "outcomes": {"sm://db": "answered", "sm://none": "not_found"},
+        }
+    ]
+    pod.now += 400
+    pod.deliver(plan)
+    assert "versions" in [event.get("what") for event in pod.events]
+    assert CANARY not in pod.said()
+
+
 def test_modes(pod: Pod) -> None:
     """Any user of a container may read what is his, nobody may write it, and the launcher may be run."""
     pod.deliver(pod.plan(pod.container("web", P="sm://db#password"), pod.container("old", "env", P="sm://db#password")))
@@ -141,12 +165,41 @@ def test_unavailable_until_the_deadline(pod: Pod) -> None:
     assert pod.written() == {}
 
 
+def test_nothing_is_waited_for_in_vain(pod: Pod) -> None:
+    """Where something is missing for good, nobody waits for the rest: the pod learns at once."""
+    pod.store.secrets["db"] = UNAVAILABLE
+    with pytest.raises(RefreshError, match="Q in container web: secret gone") as caught:
+        pod.deliver(pod.plan(pod.container("web", P="sm://db#password", Q="sm://gone")))
+    assert caught.value.exit_code == exit_codes.SECRET_UNRESOLVED
+    assert pod.sleeps == []
+
+
 def test_attempts(pod: Pod) -> None:
-    """piggy-number-of-retry counts the tries."""
+    """piggy-number-of-retry counts the tries; then nobody waits any more, and the reason says so."""
     pod.store.down = True
-    with pytest.raises(RefreshError):
+    with pytest.raises(RefreshError, match=r"^asked 2 times, .* AWS did not answer") as caught:
         pod.deliver(pod.plan(pod.container("web", P="sm://db"), attempts=2))
     assert len(pod.store.asked) == 2
+    assert caught.value.permanent
+
+
+def test_attempts_of_several_children(pod: Pod) -> None:
+    """The launcher starts child after child: their tries count together; the kubelet's next container begins anew."""
+    pod.store.down = True
+    plan = pod.plan(pod.container("web", P="sm://db#password"), attempts=30)
+    codes = []
+    for _ in range(2):
+        with pytest.raises(RefreshError) as caught:
+            pod.deliver(plan)
+        codes.append(caught.value.exit_code)
+    assert codes == [exit_codes.SECRETS_UNAVAILABLE, exit_codes.SECRET_UNRESOLVED]
+    assert len(pod.store.asked) == 30
+    with pytest.raises(RefreshError) as caught:
+        pod.deliver(plan)
+    assert caught.value.exit_code == exit_codes.SECRETS_UNAVAILABLE
+    pod.store.down = False
+    pod.deliver(plan)
+    assert pod.written()["web/P.env"]
 
 
 def test_keep(pod: Pod) -> None:
@@ -164,6 +217,22 @@ def test_keep(pod: Pod) -> None:
     assert written["web/BAD.env"] == "BAD='sm://'\n"
     assert written["old/env"] == answer(P=CANARY)
     assert written["files/app.conf"] == "sm://gone"
+
+
+def test_keep_while_aws_is_away(pod: Pod) -> None:
+    """What is unavailable may exist: the pod waits for it as any other, and only what is missing stays as written."""
+    plan = pod.plan(pod.container("web", P="sm://db#password", GONE="sm://gone"), keeps_unresolved=True)
+    pod.store.secrets["db"] = UNAVAILABLE
+    with pytest.raises(RefreshError, match="P in container web: AWS did not answer") as caught:
+        pod.deliver(plan)
+    assert caught.value.exit_code == exit_codes.SECRETS_UNAVAILABLE
+    assert "GONE" not in str(caught.value)
+    assert sum(pod.sleeps) == pytest.approx(30)
+    assert pod.written() == {}
+    pod.store.secrets["db"] = DB
+    pod.deliver(plan)
+    assert pod.written()["web/P.env"] == f"P='{CANARY}'\n"
+    assert pod.written()["web/GONE.env"] == "GONE='sm://gone'\n"
 
 
 def test_value_that_an_env_file_cannot_hold(pod: Pod) -> None:

@@ -27,6 +27,17 @@ def test_both_jobs(sidecar: Sidecar) -> None:
     assert (run.end(), run.said(), sidecar.log_text()) == (exit_codes.OK, "", "")
 
 
+@pytest.mark.parametrize("flags", [["--log-level=debug"], ["-log-level", "debug"]])
+def test_both_jobs_log_as_much(sidecar: Sidecar, flags: list[str]) -> None:
+    """`piggysec.com/debug` and whoever writes the flag mean the secrets too; the token's own flags are not theirs."""
+    sidecar.jobs(token=LATER, secrets=LATER)
+    sidecar.start("--file=/t/token", "--audience=a", *flags, "--refresh=true", env=plan(sidecar.folder))
+    wait_for(lambda: len(sidecar.runs_of("secrets")) == 1)
+    assert sidecar.runs_of("secrets") == [f"secrets {' '.join(flags)} --report-fd=3 --sockets=0"]
+    wait_for(lambda: len(sidecar.runs_of("token")) == 1)
+    assert f"--audience=a {' '.join(flags)} --refresh=false" in sidecar.runs_of("token")[0]
+
+
 @pytest.mark.parametrize("empty", [{}, {secrets.PLAN: ""}])
 def test_no_plan(sidecar: Sidecar, empty: Mapping[str, str]) -> None:
     """Without a plan there is one job, and no socket."""

@@ -9,7 +9,7 @@ import pytest
 from secretenv.references import Secret
 from secretenv.stores import Fetched, Refusal
 from secretenv.stores.aws import Aws
-from secretenv.stores.clients import Clients
+from secretenv.stores.clients import ATTEMPTS, Clients
 from tests.stores.conftest import Setup
 from tests.stores.faulty import FaultyAws
 
@@ -24,6 +24,13 @@ def test_the_least_recently_used_client_goes() -> None:
     gc.collect()
     assert gone() is None
     assert clients.theirs("sts", "eu-west-1") is kept
+
+
+@pytest.mark.parametrize("kind", ["own", "theirs", "unsigned"])
+def test_how_requests_are_repeated(kind: str) -> None:
+    """By botocore's standard mode: jitter, and a budget of repetitions, which its default (legacy) has not."""
+    client = getattr(Clients(region="eu-west-1"), kind)("sts", "eu-west-1")
+    assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": ATTEMPTS}
 
 
 def test_what_was_made_ready_asks_nobody_and_is_used(aws: FaultyAws, setup: Setup) -> None:

@@ -24,6 +24,14 @@
 {{- fail (printf "broker.settings.%s is about the shared role: set broker.sharedRole.arn and its grants, or leave it out" .) -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.broker.legacyService -}}
+{{- if ne (empty .name) (empty .namespace) -}}
+{{- fail "broker.legacyService.name and broker.legacyService.namespace belong together: say where piggy's Service was, or leave both out" -}}
+{{- end -}}
+{{- if and .name (not (index $brokerSettings "legacy-piggy")) -}}
+{{- fail "broker.legacyService.name is set, and broker.settings.legacy-piggy is not: piggy-env would be answered 404; set it, or leave the name out" -}}
+{{- end -}}
+{{- end -}}
 {{- $granted := dict -}}
 {{- range $index, $grant := $shared.grants -}}
 {{- if hasKey $granted $grant.name -}}

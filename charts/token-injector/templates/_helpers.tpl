@@ -133,6 +133,17 @@ floats, which print as 7e+06; the kubelet expands $(NAME) in arguments, and $$( 
 - --namespace={{ .Release.Namespace }}
 {{- end -}}
 
+{{/* Under which names piggy-env asks the broker, a line for each. */}}
+{{- define "token-injector.legacyNames" -}}
+{{- with .Values.broker.legacyService }}
+{{- if and $.Values.broker.enabled .name }}
+- {{ .name }}.{{ .namespace }}
+- {{ .name }}.{{ .namespace }}.svc
+- {{ .name }}.{{ .namespace }}.svc.cluster.local
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* The names that `certify` and `check` share. */}}
 {{- define "token-injector.certsNames" -}}
 {{ include "token-injector.certsServices" . }}
@@ -167,6 +178,9 @@ template:
         args:
           - certify
           {{- include "token-injector.certsNames" . | nindent 10 }}
+          {{- range include "token-injector.legacyNames" . | fromYamlArray }}
+          - --san={{ . }}
+          {{- end }}
           {{- range .Values.certs.job.extraArgs }}
           - {{ . | quote }}
           {{- end }}
