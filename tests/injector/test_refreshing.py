@@ -244,6 +244,8 @@ def test_sigterm_ends_at_once(tool: "Tool", metadata: MetadataServer, state: str
     metadata.script(*[Status(503) if state == "backing off" else Slow(30)] * 100)
     process = tool.refresh()
     until(lambda: len(metadata.identity_requests()) >= (3 if state == "backing off" else 1), seconds=20)
+    # A try that is asked is not yet one that has failed.
+    until(lambda: state == "fetching" or tool.termination_log.read_text() != "", seconds=20)
     children = children_of(process.popen.pid)
     assert children or state == "backing off" or not PROC.exists()
     begun = time.monotonic()
