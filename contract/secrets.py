@@ -28,11 +28,13 @@ SOCKETS_FLAG = "--sockets"
 SOCKET_FD = 4
 
 # The word for the launcher in the application's container:
-# `exec --from=… [--timeout=S] [--expanded=NAME…] [--supervise=… [--stop-signal=…]] -- argv…`.
+# `exec --from=… [--timeout=S] [--termination-log=…] [--expanded=NAME…] [--supervise=… [--stop-signal=…]] -- argv…`.
 EXEC_COMMAND = "exec"
 # A variable that may be a reference and that the kubelet expands, by $(NAME), before the launcher runs: where its text
 # was one, the launcher does not start what has that text.
 EXPANDED_FLAG = "--expanded"
+# Where the kubelet reads the container's last words, if not where it does by default.
+TERMINATION_LOG_FLAG = "--termination-log"
 
 # Where the application's container sees the launcher and, beside it, its socket or its env file.
 APPLICATION_PATH = "/var/run/token-injector"

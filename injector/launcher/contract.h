@@ -52,6 +52,7 @@
 #define SOCKET_FD 4
 #define EXEC_COMMAND "exec"
 #define EXPANDED_FLAG "--expanded"
+#define TERMINATION_LOG_FLAG "--termination-log"
 #define APPLICATION_PATH "/var/run/token-injector"
 #define SOCKET_FILE "socket"
 #define ENV_FILE "env"

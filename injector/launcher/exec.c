@@ -11,7 +11,7 @@
 
 static const char USAGE[] =
     "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=" TEXT(EXEC_TIMEOUT) "] [" EXPANDED_FLAG
-    "=NAME]...\n       [--supervise=restart|signal:NAME [--stop-signal=SIGTERM] [--jitter=" TEXT(JITTER)
+    "=NAME]...\n       [" TERMINATION_LOG_FLAG "=" TERMINATION_LOG "]\n       [--supervise=restart|signal:NAME [--stop-signal=SIGTERM] [--jitter=" TEXT(JITTER)
     "]] -- COMMAND [ARGUMENT...]\n\n"
     "Starts COMMAND with its secrets in its environment. Without --from the socket or the file beside it is asked.\n"
     EXPANDED_FLAG " ends where a reference's text stands that was NAME's.\n"
@@ -116,6 +116,7 @@ int run_exec(const struct settings *given, const char *own_name, char *const *ar
     struct settings settings = *given;
     char path[PATH_MAX], generation[PATH_MAX];
     struct problem problem = parse_exec_arguments(arguments, &asked);
+    if (asked.log != NULL) settings.log = (struct termination_log){.path = asked.log};
     if (problem.argument != NULL) return exec_refuse(&settings.log, &problem);
     if (asked.help) return write(STDOUT_FILENO, USAGE, sizeof USAGE - 1) > 0 ? EXIT_OK : EXEC_INTERNAL;
     if (asked.source == SOURCE_BESIDE) {

@@ -30,6 +30,7 @@ struct exec_arguments {
     const char *path;
     bool aside;  // not the container's own process asks
     uint64_t timeout;
+    const char *log;  // where the kubelet reads the container's last words; NULL: where it does by default
     enum supervision supervision;
     int signal;
     int stop;  // what asks the application to end

@@ -51,6 +51,13 @@ static struct problem take_from(const char *argument, const char *value, struct 
     return (struct problem){argument, "expected --from=unix:PATH or --from=file:PATH"};
 }
 
+static struct problem take_log(const char *argument, const char *value, struct exec_arguments *found) {
+    if (value == NULL || *value != '/')
+        return (struct problem){argument, "expected " TERMINATION_LOG_FLAG "=/PATH, as in terminationMessagePath"};
+    found->log = value;
+    return NONE;
+}
+
 static struct problem take_supervision(const char *argument, const char *value, struct exec_arguments *found) {
     found->supervision = SUPERVISE_NOT;
     if (skip(&value, "signal:")) {
@@ -70,12 +77,14 @@ static struct problem take_flag(char *const **next, const struct flag *flag, str
     if (flag_is(flag, "help") || flag_is(flag, "h"))
         return take_switch(flag, &found->help) ? NONE : (struct problem){argument, BOOLEAN_FORM};
     if (flag_is(flag, "from")) return take_from(argument, flag->value, found);
+    if (flag_is(flag, &TERMINATION_LOG_FLAG[strlen("--")])) return take_log(argument, flag->value, found);
     if (flag_is(flag, "supervise")) return take_supervision(argument, flag->value, found);
     if (flag_is(flag, "stop-signal")) return take_stop(argument, flag->value, found);
     if (flag_is(flag, "timeout")) return take_seconds(next, flag, &found->timeout);
     if (flag_is(flag, "jitter")) return take_seconds(next, flag, &found->jitter);
     return (struct problem){
-        argument, "unknown flag; exec knows --from, --timeout, --expanded, --supervise, --stop-signal and --jitter"};
+        argument, "unknown flag; exec knows --from, --timeout, " TERMINATION_LOG_FLAG ", --expanded, --supervise, "
+                  "--stop-signal and --jitter"};
 }
 
 struct problem parse_exec_arguments(char *const *arguments, struct exec_arguments *found) {

@@ -77,7 +77,8 @@ NOT_TOLD = (
     "--supervise stays PID 1; when a secret changes, it ends COMMAND after at most --jitter seconds, or signals it.",
     "Starts COMMAND with its secrets in its environment. Without --from the socket or the file beside it is asked.",
     "usage: launcher exec [--from=unix:PATH|file:PATH] [--timeout=",
-    "=NAME]...       [--supervise=restart|signal:NAME [--stop-signal=SIGTERM] [--jitter=",
+    "=NAME]...       [",
+    "]       [--supervise=restart|signal:NAME [--stop-signal=SIGTERM] [--jitter=",
     " ends where a reference's text stands that was NAME's.",
     "]] -- COMMAND [ARGUMENT...]",
 )

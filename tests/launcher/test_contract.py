@@ -35,6 +35,7 @@ EXPECTED = {
 # Under their own names; what the launcher does not know is the webhook's and the injector's affair.
 SAME = (
     *("PLAN", "SOCKETS", "SECRETS_COMMAND", "SOCKETS_FLAG", "SOCKET_FD", "EXEC_COMMAND", "EXPANDED_FLAG"),
+    "TERMINATION_LOG_FLAG",
     *("APPLICATION_PATH", "SOCKET_FILE", "ENV_FILE", "GENERATION_FILE", "MAGIC", "ASIDE"),
     *("RECORD_SET", "RECORD_UNSET", "RECORD_ERROR"),
     *("RECORD_END", "MARKERS", "VARIABLE_LIMIT", "MESSAGE_LIMIT", "EXEC_UNREACHABLE", "EXEC_REFUSED"),

@@ -104,6 +104,8 @@ WRONG = {
     "another stop signal": (["--stop-signal=TERM", "--", "a"], "--stop-signal=TERM: expected --stop-signal=NAME"),
     "beyond the last": (["--stop-signal=SIGRTMIN+31", "--", "a"], "--stop-signal=SIGRTMIN+31: expected"),
     "before the first": (["--stop-signal=SIGRTMAX-", "--", "a"], "--stop-signal=SIGRTMAX-: expected"),
+    "no log": (["--termination-log", "--", "a"], "--termination-log: expected --termination-log=/PATH"),
+    "a log of no folder": (["--termination-log=log", "--", "a"], "--termination-log=log: expected"),
     "no jitter": (["--jitter", "--", "a"], "--jitter: expected a whole number"),
     "unknown": (["--form=x", "--", "a"], "--form=x: unknown flag; exec knows"),
     "three dashes": (["---from", "--", "a"], "---from: flags are"),
@@ -170,3 +172,21 @@ def test_log_that_cannot_be_written(application: Application) -> None:
     done = application.run("--from=file:/none", "--timeout=0", env={environ.TERMINATION_LOG: "/none/log"})
     assert done.code == secrets.EXEC_UNREACHABLE
     assert "/none: no secrets after 0 s: No such file or directory" in done.said
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+def test_log_where_the_pod_has_it(application: Application, flags: tuple[str, ...]) -> None:
+    """The last words stand in the file of terminationMessagePath, and the application knows nothing of it."""
+    log = application.folder / "elsewhere"
+    log.touch()
+    flags = (f"{secrets.TERMINATION_LOG_FLAG}={log}", *flags)
+    application.env_file.write_bytes(answer())
+
+    failed = application.run("--from=file:/none", "--timeout=0", *flags)
+    reason = log.read_text()
+    started = application.run(application.from_file(), *flags)
+
+    assert (failed.code, reason) == (secrets.EXEC_UNREACHABLE, failed.said.removeprefix("token-injector: "))
+    assert application.log_text() == ""
+    assert started.code == 0
+    assert str(log) not in " ".join(started.variables())

@@ -10,6 +10,7 @@ from typing import Any
 
 from contract import annotations as keys
 from contract import secrets
+from contract.pod import TERMINATION_LOG
 from secretenv.plan import Delivery, Started
 from webhook.entrypoint.manifest import Entrypoint
 from webhook.entrypoint.question import Failure, PullSecret, Wanted
@@ -53,6 +54,7 @@ def launched(
     start = "unix:" if delivery == "socket" else "file:"
     file = secrets.SOCKET_FILE if delivery == "socket" else secrets.ENV_FILE
     flags = [f"--from={start}{secrets.APPLICATION_PATH}/{file}", f"--timeout={settings.token_wait}"]
+    flags += _termination_log(one.container)
     supervised = _supervised(one, asked.rotation)
     if supervised:
         flags.append(f"--supervise={supervised}")
@@ -80,6 +82,13 @@ def launched(
         # Then the arguments are the command, and a command without arguments says so for good.
         return Launched(command=(*before, *rest), args=(), started=started)
     return Launched(command=(*before, *entrypoint), args=None if args else rest, started=started)
+
+
+def _termination_log(container: Mapping[str, Any]) -> Iterator[str]:
+    """Where the kubelet reads why a container ended, unless it is the default. A path begins at the root there."""
+    path = str(container.get("terminationMessagePath") or TERMINATION_LOG)
+    if path != TERMINATION_LOG:
+        yield f"{secrets.TERMINATION_LOG_FLAG}={unexpanded(path if path.startswith('/') else f'/{path}')}"
 
 
 def _supervised(one: ContainerNeeds, rotation: WantedRotation) -> str:
