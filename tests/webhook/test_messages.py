@@ -57,6 +57,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     ),
     "role-policy-refuses-own-variable": (POD, "'app'", "AWS_ROLE_ARN", "namespace shop", "rule 'shop'", "operator"),
     "session-name-too-short": (ACCOUNT, "session-name", "'x'", "2 characters"),
+    "piggy-standalone-roles-different": (POD, "'app'", "'other'", "AWS_ROLE_ARN", "one role", "give them one that may"),
     "secrets-broker-not-configured": (POD, "secret-identity", "--broker-address", "operator", "direct"),
     "secrets-copied-reference-lost": (POD, "'app'", "variable A", "copied", "write the reference itself"),
     "secrets-delivery-envfile-below-1-35": (POD, "secret-delivery", "'envfile'", "1.35", "1.34", "auto or launcher"),

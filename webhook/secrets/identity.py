@@ -48,7 +48,7 @@ def choose_reader(
     if asked.identity == "broker":
         return Reader(broker=_broker(settings, gathered), own=None, region=region)
     standalone = asked.piggy is not None and asked.piggy.standalone
-    own = None if identity and not standalone else _own_identity(needs, settings)
+    own = None if identity and not standalone else _own_identity(needs, settings, gathered)
     if own and asked.piggy and asked.piggy.region:
         # It is about the secrets alone; ours sets the region of containers that set none.
         own = OwnIdentity(env=tuple(each for each in own.env if each["name"] not in _REGIONS), mount=own.mount)
@@ -89,16 +89,42 @@ def _broker(settings: Settings, gathered: Annotations) -> Broker:
     )
 
 
-def _own_identity(needs: Needs, settings: Settings) -> OwnIdentity | None:
+def _own_identity(needs: Needs, settings: Settings, gathered: Annotations) -> OwnIdentity | None:
     """The first container's that brings a role, a token file, and the mount on which it lies."""
     for container in needs.served:
         author = _authors_variables(container, settings)
         token_file = author.get(environ.AWS_WEB_IDENTITY_TOKEN_FILE, {}).get("value")
         mount = _mount_of(str(token_file or ""), container.get("volumeMounts") or ())
         if environ.AWS_ROLE_ARN in author and mount:
+            _refuse_other_roles(container, needs, settings, gathered)
             taken = tuple(dict(author[name]) for name in INJECTED_VARIABLES if name in author)
             return OwnIdentity(env=taken, mount={**mount, "readOnly": True})
     return None
+
+
+def _refuse_other_roles(taken: Container, needs: Needs, settings: Settings, gathered: Annotations) -> None:
+    """One role reads for all: a container that brings none is served with it, one that brings another must not be.
+
+    Where no container with references brings a role, nobody has said which of the others' it shall be.
+    """
+    role = _authors_variables(taken, settings)[environ.AWS_ROLE_ARN]
+    with_references = {one.name: one for one in needs.containers}
+    for other in needs.served:
+        one, others = with_references.get(other["name"]), _authors_variables(other, settings).get(environ.AWS_ROLE_ARN)
+        if others is None or others == role:
+            continue
+        if (one and one.templates) or taken["name"] not in with_references:
+            raise RefusedError(
+                "no_role",
+                f"{gathered.pod_place}: containers {taken['name']!r} and {other['name']!r} bring different roles in "
+                f"{environ.AWS_ROLE_ARN}, and one pod reads its secrets with one role: give them one that may read the "
+                "secrets of both, or make two pods of it",
+            )
+        if one:
+            gathered.warn(
+                f"container {one.name}: if its variables become references, they are read with the role of container "
+                f"{taken['name']}, not with its own: one pod reads its secrets with one role"
+            )
 
 
 def _mount_of(path: str, mounts: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
