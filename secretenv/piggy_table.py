@@ -61,7 +61,11 @@ PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
         default="false",
         effect="What cannot be resolved stays as it was written, variable by variable; the others are set.",
     ),
-    PiggyAnnotation(key=keys.PIGGY_INITIAL_DELAY, effect="A pause before the first read, for example 500ms or 1m30s."),
+    PiggyAnnotation(
+        key=keys.PIGGY_INITIAL_DELAY,
+        effect="A pause before the first read, for example 500ms or 1m30s, a day at most: the pod's start may take as "
+        "much longer.",
+    ),
     PiggyAnnotation(
         key=keys.PIGGY_NUMBER_OF_RETRY,
         default="0",
