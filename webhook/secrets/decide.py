@@ -64,7 +64,7 @@ def decide_secrets(
     if not served and not needs.files:
         return None
     with refusals.collected():
-        refuse_without_sidecar(pod, asked, shape, gathered)
+        refuse_without_sidecar(pod, [one for one, _ in served], asked, shape, gathered)
     if settings.refresher_program == "python":
         raise RefusedError(
             "no_launcher",
