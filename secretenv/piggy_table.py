@@ -85,8 +85,8 @@ PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
         key=keys.PIGGY_ENFORCE_SERVICE_ACCOUNT,
         default="false",
         on_pod=False,
-        effect="By the broker's shared role no secret is read that does not name the service account in "
-        "PIGGY_ALLOWED_SA. A pod cannot lift it.",
+        effect="The broker's variable, which does nothing on the webhook: by the broker's shared role no secret is "
+        "read that does not name the service account in PIGGY_ALLOWED_SA. A pod cannot lift it.",
     ),
     PiggyAnnotation(key=keys.PIGGY_CPU_REQUEST, default="50m", effect=_RESOURCE),
     PiggyAnnotation(key=keys.PIGGY_MEMORY_REQUEST, default="64Mi", effect=_RESOURCE),
