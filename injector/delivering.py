@@ -14,8 +14,9 @@ from contract.secrets import ENV_FILE, GENERATION_FILE, LAUNCHER_FILE
 from injector.errors import RefreshError
 from injector.placing import Placed
 from injector.wanted import container_taker, file_taker
-from secretenv.answer import VariableError, answer, set_record
+from secretenv.answer import answer, set_record
 from secretenv.envfile import EnvfileError, envfile
+from secretenv.variable import VariableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

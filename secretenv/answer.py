@@ -15,12 +15,9 @@ from contract.secrets import (
     REQUEST_LIMIT,
     VARIABLE_LIMIT,
 )
+from secretenv.variable import variable
 
 _MAGIC = MAGIC.encode()
-
-
-class VariableError(Exception):
-    """A value that no variable can hold; the message says why and what to do, without the value."""
 
 
 class MessageError(Exception):
@@ -29,15 +26,7 @@ class MessageError(Exception):
 
 def set_record(name: str, value: str) -> bytes:
     """The record that sets a variable. Raises `VariableError`."""
-    variable = f"{name}={value}".encode(errors="surrogateescape")
-    if b"\0" in variable:
-        raise VariableError("the value has a NUL in it, which no variable can hold: use an annotation secret-file.NAME")
-    if len(variable) >= VARIABLE_LIMIT:
-        raise VariableError(
-            f"the variable has {len(variable) + 1} bytes with its name, and Linux takes {VARIABLE_LIMIT}: "
-            "use an annotation secret-file.NAME"
-        )
-    return RECORD_SET.encode() + variable + b"\0"
+    return RECORD_SET.encode() + variable(name, value) + b"\0"
 
 
 def unset_record(name: str) -> bytes:

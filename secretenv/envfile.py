@@ -7,6 +7,8 @@ quotes as it is, without escapes. What it cannot hold is refused here, before th
 import re
 from typing import Final
 
+from secretenv.variable import VariableError, variable
+
 # bufio.Scanner ends with an error at a longer line, its newline counted.
 _LINE_LIMIT: Final = 64 * 1024
 # Kubernetes' IsEnvVarName; the API server takes more where its relaxed validation is on.
@@ -28,13 +30,18 @@ def envfile(name: str, value: str) -> bytes:
         raise _refused("the name has other characters than A-Z a-z 0-9 _ . - or begins with a digit")
     if not value:
         raise _refused("the value is empty, which the kubelet takes for a missing key")
-    for mark, what in (("'", "has a ' in it"), ("\r\n", "has a line that ends with CR LF"), ("\0", "has a NUL in it")):
-        if mark in value:
-            raise _refused(f"the value {what}")
     try:
         data = f"{name}='{value}'\n".encode()
     except UnicodeEncodeError:
         raise _refused("the value is no UTF-8") from None
+    try:
+        variable(name, value)
+    except VariableError as exc:
+        # Before all that the launcher could hold: it cannot hold this either.
+        raise EnvfileError(str(exc)) from exc
+    for mark, what in (("'", "has a ' in it"), ("\r\n", "has a line that ends with CR LF")):
+        if mark in value:
+            raise _refused(f"the value {what}")
     if max(map(len, data.split(b"\n"))) >= _LINE_LIMIT:
         raise _refused("the value has a line of 64 KiB or more")
     return data

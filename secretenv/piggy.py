@@ -201,7 +201,7 @@ def _unread(annotations: Mapping[str, str]) -> list[str]:
         )
     if keys.PIGGY_ENFORCE_SERVICE_ACCOUNT in annotations:
         row = BY_KEY[keys.PIGGY_ENFORCE_SERVICE_ACCOUNT]
-        warnings.append(f"annotation {row.key} does nothing: the variable {row.environ} of the webhook and broker does")
+        warnings.append(f"annotation {row.key} does nothing: the broker's variable {row.environ} does")
     return warnings
 
 

@@ -62,7 +62,11 @@ PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
         effect="What cannot be resolved stays as it was written, variable by variable; the others are set. For what "
         "cannot be reached the pod waits.",
     ),
-    PiggyAnnotation(key=keys.PIGGY_INITIAL_DELAY, effect="A pause before the first read, for example 500ms or 1m30s."),
+    PiggyAnnotation(
+        key=keys.PIGGY_INITIAL_DELAY,
+        effect="A pause before the first read, for example 500ms or 1m30s, a day at most: the pod's start may take as "
+        "much longer.",
+    ),
     PiggyAnnotation(
         key=keys.PIGGY_NUMBER_OF_RETRY,
         default="0",
@@ -83,8 +87,8 @@ PIGGY_ANNOTATIONS: tuple[PiggyAnnotation, ...] = (
         key=keys.PIGGY_ENFORCE_SERVICE_ACCOUNT,
         default="false",
         on_pod=False,
-        effect="By the broker's shared role no secret is read that does not name the service account in "
-        "PIGGY_ALLOWED_SA. A pod cannot lift it.",
+        effect="The broker's variable, which does nothing on the webhook: by the broker's shared role no secret is "
+        "read that does not name the service account in PIGGY_ALLOWED_SA. A pod cannot lift it.",
     ),
     PiggyAnnotation(key=keys.PIGGY_CPU_REQUEST, default="50m", effect=_RESOURCE),
     PiggyAnnotation(key=keys.PIGGY_MEMORY_REQUEST, default="64Mi", effect=_RESOURCE),

@@ -4,6 +4,7 @@ Pure literals: reading this file is reading the YAML that appears in the pod. In
 `restricted` Pod Security Standard, whatever the pod's own security context says.
 """
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -87,12 +88,17 @@ def native_sidecar(injection: Injection, settings: Settings, session_name: str) 
     awaited = [token_path(google)] if google else []
     if injection.secrets:
         awaited.append(f"{_STATE_PATH}/{secrets.READY_FILE}")
-    hook = [*_program(settings), pod.AWAIT_COMMAND, *awaited, f"--timeout={settings.token_wait}"]
+    hook = [*_program(settings), pod.AWAIT_COMMAND, *awaited, f"--timeout={settings.token_wait + _delay(injection)}"]
     return {
         **_injected_container(name, injection, settings, session_name, refresh=True),
         "restartPolicy": "Always",
         "lifecycle": {"postStart": {"exec": {"command": hook}}},
     }
+
+
+def _delay(injection: Injection) -> int:
+    """The seconds that the author has the secrets wait: the hook, which ends the sidecar, waits as much longer."""
+    return math.ceil(injection.secrets.plan.initial_delay) if injection.secrets else 0
 
 
 def init_container(injection: Injection, settings: Settings, session_name: str) -> dict[str, Any]:

@@ -23,11 +23,19 @@ from webhook.reviews import Reviews, prepare_reviews
 from webhook.settings import ServerSettings, Settings
 
 _log = logging.getLogger(__name__)
+# In piggy one program admits and reads.
+_OF_BROKER = "PIGGY_ENFORCE_SERVICE_ACCOUNT"
 
 
 def serve(settings: Settings, server: ServerSettings, environ: Mapping[str, str]) -> int:
     """The webhook. Returns an exit code if the start fails; else gunicorn ends the process."""
     log.configure(server.log_level, as_json=server.log_json)
+    if _OF_BROKER in settings.secrets.piggy:
+        _log.warning(
+            "%s does nothing here, and protects nothing: the broker reads the secrets; give it to the broker, or "
+            "--enforce-service-account (the chart's broker.settings)",
+            _OF_BROKER,
+        )
     try:
         start_reviews = prepare_reviews(settings, server, environ)
     except AccountFileError as exc:

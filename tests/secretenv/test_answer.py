@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from contract.secrets import REQUEST_LIMIT
 from secretenv.answer import (
     MessageError,
-    VariableError,
     answer,
     parse_answer,
     parse_request,
@@ -16,6 +15,7 @@ from secretenv.answer import (
     set_record,
     unset_record,
 )
+from secretenv.variable import VariableError
 
 MAGIC = b"token-injector secrets 1\n"
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="=\0"), min_size=1)

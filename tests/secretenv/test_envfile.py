@@ -32,7 +32,6 @@ def test_what_it_holds(value: str) -> None:
         ("it's", "the value has a ' in it"),
         ("", "the value is empty"),
         ("a\r\nb", "the value has a line that ends with CR LF"),
-        ("a\0b", "the value has a NUL in it"),
         ("x" * 65532, "the value has a line of 64 KiB or more"),
         ("a\n" + "x" * 65536, "the value has a line of 64 KiB or more"),
         ("a\udcff", "the value is no UTF-8"),
@@ -42,6 +41,30 @@ def test_what_it_does_not_hold(value: str, what: str) -> None:
     """The message says why and names the other delivery."""
     with pytest.raises(EnvfileError, match=rf"^{what}.*: an env file cannot hold it; .*secret-delivery: launcher$"):
         envfile("A", value)
+
+
+LINES = "\n".join(["x" * 1000] * 200)
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (LINES, "the variable has 200202 bytes with its name, and Linux takes 131072"),
+        ("x\n" * 65535, "the variable has 131073 bytes with its name, and Linux takes 131072"),
+        (f"'{LINES}\r\n{'x' * 65536}", "the variable has 265741 bytes"),
+        ("a\0b", "the value has a NUL in it, which no variable can hold"),
+        ("'\0", "the value has a NUL in it"),
+    ],
+)
+def test_what_no_variable_holds(value: str, what: str) -> None:
+    """The kubelet could not create the container, and the launcher could not start it: a file is the way out."""
+    with pytest.raises(EnvfileError, match=rf"^{what}.*: use an annotation secret-file.NAME$"):
+        envfile("A", value)
+
+
+def test_the_longest_variable() -> None:
+    """One byte less than Linux refuses."""
+    assert kubelet(envfile("A", "xy\n" * 43689 + "xy"), "A").count("\n") == 43689
 
 
 @pytest.mark.parametrize("name", ["", "1A", "A B", "A=B", "#A", "a/b", "..", ".", "A\n", "é", "A'"])

@@ -120,7 +120,9 @@ def test_the_service_account_is_enforced_by_variable_only() -> None:
 
     assert enforced.enforce_service_account
     [warning] = enforced.warnings
-    assert warning.startswith("annotation piggysec.com/piggy-enforce-service-account does nothing: the variable PIGGY_")
+    assert warning.startswith(
+        "annotation piggysec.com/piggy-enforce-service-account does nothing: the broker's variable"
+    )
 
 
 @pytest.mark.parametrize(

@@ -192,3 +192,16 @@ def test_as_a_process() -> None:
     message = "token-injector-webhook: TOKEN_INJECTOR_MODE: 'aws' is not valid: expected google or cluster\n"
     assert finished.stderr.decode() == message
     assert finished.stdout == b""
+
+
+@pytest.mark.parametrize("variable", ["PIGGY_ENFORCE_SERVICE_ACCOUNT", "PIGGY_ENFORCE_INTEGRITY"])
+def test_a_variable_that_only_the_broker_heeds(variable: str, tmp_path: Path) -> None:
+    """In piggy it protects secrets where the webhook has it: whoever relies on that here is told at the start."""
+    command = [sys.executable, "-m", "webhook", *INSECURE, f"--service-accounts={tmp_path}/none"]
+
+    finished = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, variable: "true"}, capture_output=True, timeout=60, check=False
+    )
+
+    told = b"PIGGY_ENFORCE_SERVICE_ACCOUNT does nothing here" in finished.stderr
+    assert (finished.returncode, told) == (exit_codes.USAGE, variable == "PIGGY_ENFORCE_SERVICE_ACCOUNT")

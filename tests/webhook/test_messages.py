@@ -97,6 +97,12 @@ WORDS: dict[str, tuple[str, ...]] = {
     "secrets-reference-with-unknown-name": (POD, "'app'", "variable A", "$(NODE)", "write its value"),
     "secrets-rotation-envfile": (POD, "secret-rotation", "secret-delivery", "'envfile'", "set one of the two"),
     "secrets-rotation-init": (POD, "secret-rotation", "'file'", "1.29", REFRESHER, "secret-rotation to none"),
+    "secrets-rotation-restart-never-of-a-container": (
+        POD,
+        "'restart'",
+        "restartPolicy of container 'other'",
+        "OnFailure",
+    ),
     "secrets-rotation-restart-never": (POD, "secret-rotation", "'restart'", "restartPolicy", "OnFailure or Always"),
     "secrets-variable-name-envfile-asked": (POD, "'app'", "variable a b", "rename it", "launcher"),
     "secrets-windows": (POD, "spec.os", "Windows", "in another way"),

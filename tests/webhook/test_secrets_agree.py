@@ -142,6 +142,7 @@ def test_the_launcher_asks_where_somebody_answers(spec: dict[str, Any]) -> None:
         assert re.fullmatch(r"--timeout=[0-9]+", timeout)
         assert rest[rest.index("--") + 1 :]
         known = rf"--supervise=(restart|signal:[A-Z0-9]+)|--stop-signal=SIG[A-Z0-9+-]+|{secrets.EXPANDED_FLAG}=.+"
+        known += rf"|{secrets.TERMINATION_LOG_FLAG}=/.+"
         assert all(re.fullmatch(known, word) for word in rest[: rest.index("--")])
         kind, _, file = source.removeprefix("--from=").partition(":")
         asked = f"{one.directory}/{file.removeprefix(path + '/')}"

@@ -93,7 +93,7 @@ def _termination_log(container: Mapping[str, Any]) -> Iterator[str]:
 
 def _supervised(one: ContainerNeeds, rotation: WantedRotation) -> str:
     """What the launcher does when a secret has changed. An init container that ends has nothing to rotate."""
-    if one.which == "initContainers" and one.container.get("restartPolicy") != "Always":
+    if not one.stays:
         return ""
     return {"signal": f"signal:{rotation.signal}", "restart": "restart"}.get(rotation.kind, "")
 

@@ -29,6 +29,8 @@ from webhook.settings import Settings
 # Kubernetes' limit for a volume's name.
 _LONGEST_NAME = 63
 _HASH_DIGITS = 16
+# A day in seconds: the launcher sleeps no longer.
+_LONGEST_DELAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ def decide_secrets(
     if not served and not needs.files:
         return None
     with refusals.collected():
-        refuse_without_sidecar(pod, asked, shape, gathered)
+        refuse_without_sidecar(pod, [one for one, _ in served], asked, shape, gathered)
     if settings.refresher_program == "python":
         raise RefusedError(
             "no_launcher",
@@ -97,7 +99,7 @@ def decide_secrets(
         keeps_unresolved=asked.keeps_unresolved,
         rotation=asked.rotation.kind,
         rotation_interval=asked.rotation_interval,
-        initial_delay=asked.piggy.initial_delay if asked.piggy else 0.0,
+        initial_delay=min(asked.piggy.initial_delay, _LONGEST_DELAY) if asked.piggy else 0.0,
         attempts=asked.piggy.attempts if asked.piggy else 0,
     )
     _refuse_long(plan, gathered)

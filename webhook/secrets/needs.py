@@ -60,6 +60,11 @@ class ContainerNeeds:
         return self.environment.hidden
 
     @property
+    def stays(self) -> bool:
+        """Whether it is not one of the init containers that end before the application starts."""
+        return self.which != "initContainers" or self.container.get("restartPolicy") == "Always"
+
+    @property
     def is_unseen(self) -> bool:
         """Whether a variable may refer to something that only the container will have."""
         return bool(self.hidden or self.environment.made)

@@ -275,7 +275,8 @@ class _Reading:
             if known is not None or name in self._later or self._anything_later:
                 unexpanded[name] = None
                 meant = self._meant(name, known)
-                if meant is not None:
+                # A web identity's is no reference, and a second review finds another in its place.
+                if meant or (meant is not None and variable not in INJECTED_VARIABLES):
                     self._expanded_names.append((variable, name, meant, self._entries[name]))
             return None
 
