@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from tests.launcher.application import CANARY, Application, sets
 from tests.launcher.sidecar import wait_for
 
+# A shell traps no signal that was ignored when it started, as nohup has SIGHUP ignored for all that runs below it.
+NO_NOHUP = ("env", "--default-signal=HUP")
 RESTART, HUP = "--supervise=restart", "--supervise=signal:HUP"
 
 
@@ -50,7 +52,7 @@ class Container:
         python = [sys.executable, "-I", "-S", "-c", script, notes]
         command = python if script == NOTES else ["/bin/sh", "-c", script, notes]
         popen = self.application.start(
-            self.application.from_file(), *flags, command=command, before=before, env=env, **more
+            self.application.from_file(), *flags, command=command, before=(*before, *NO_NOHUP), env=env, **more
         )
         wait_for(lambda: "ready" in self.noted())
         return popen
