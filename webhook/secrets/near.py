@@ -43,16 +43,21 @@ _CASE = re.compile(rf"({_ANY_NAME})://\S+", re.IGNORECASE)
 _MARKS = re.compile(rf"({_ANY_NAME})(?:(?::/|//)(?![/\s])|:{{2,}}/{{1,3}}(?!/))\S+", re.IGNORECASE)
 _TYPO = re.compile(r"([A-Za-z-]{1,9})://\S+")
 _PIGGY = re.compile(r"\s*(piggy)(?:\s*:\s*|\s+)[\w./-]+\s*", re.IGNORECASE)
+# How any of these begins; most values of most pods do not.
+_LETTERS = "".join(sorted({name[0] for name in (*_NAMES, *_TYPOS)}))
+_WORTH_A_LOOK = re.compile(rf"arn:|[{_LETTERS}][a-z-]{{0,9}}[:/]|\s*piggy", re.IGNORECASE)
 
 
 def warn_of_near(pod: Pod, syntax: Syntax, gathered: Annotations, *, tells_of_arns: bool) -> None:
     """A warning for each such variable of the pod's containers; `syntax` is what the pod asks for."""
     skipped = gathered.value(keys.SKIP_CONTAINERS, values.container_names, _NOBODY)
+    begins = _WORTH_A_LOOK.match
     found = [
         f"container {container['name']}: variable {entry.get('name')} {what}"
         for _, _, container in application_containers(pod, skipped)
         for entry in container.get("env") or ()
-        if isinstance(entry.get("value"), str) and (what := near(entry["value"], syntax, tells_of_arns=tells_of_arns))
+        # No value is none, and most are nothing like a reference.
+        if (text := entry.get("value")) and begins(text) and (what := near(text, syntax, tells_of_arns=tells_of_arns))
     ]
     for warning in found[:_TOLD]:
         gathered.warn(warning)

@@ -49,13 +49,13 @@ def may_refer(pod: Pod) -> bool:
                 if value is None:
                     value = annotations(pod).get(annotation_meant(entry) or "")
                 # Of $(NAME) a reference may come that stands nowhere as a whole.
-                if isinstance(value, str) and ("$(" in value or any(marker in value for marker in _marks(value))):
+                if isinstance(value, str) and ("$(" in value or (":" in value and _is_marked(value))):
                     return True
     return has_our_volumes(pod)
 
 
-def _marks(value: str) -> tuple[str, ...]:
-    return secrets.MARKERS if ":" in value else ()
+def _is_marked(value: str) -> bool:
+    return any(marker in value for marker in secrets.MARKERS)
 
 
 def restore(pod: Pod, *, undo_piggy: bool) -> Restored:

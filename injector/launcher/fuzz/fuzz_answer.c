@@ -34,8 +34,9 @@ static void fuzz_merge(char *bytes, size_t variables) {
     for (const char *record = answer; *record != *RECORD_END; record += strlen(record) + 1)
         check_name(merged, answer, record + 2, strcspn(record + 2, "="));
     check_name(merged, answer, "A", 1);
+    // The launcher's own is not the application's; one that the answer sets is, and stands in the answer.
     for (char **entry = merged; *entry != NULL; entry++)
-        promise(strcmp(*entry, TIME_DIVISOR "=9") != 0);
+        promise(*entry != ENTRIES[2]);
     size_t length = request_length(merged, true);
     char *request = malloc(length);
     if (request == NULL) abort();
