@@ -56,8 +56,10 @@ def warn_of_near(pod: Pod, syntax: Syntax, gathered: Annotations, *, tells_of_ar
         f"container {container['name']}: variable {entry.get('name')} {what}"
         for _, _, container in application_containers(pod, skipped)
         for entry in container.get("env") or ()
-        # No value is none, and most are nothing like a reference.
-        if (text := entry.get("value")) and begins(text) and (what := near(text, syntax, tells_of_arns=tells_of_arns))
+        # Most values are nothing like a reference.
+        if isinstance(text := entry.get("value"), str)
+        and begins(text)
+        and (what := near(text, syntax, tells_of_arns=tells_of_arns))
     ]
     for warning in found[:_TOLD]:
         gathered.warn(warning)
