@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", help="all of them where none is named")
-    parser.add_argument("--quick", action="store_true", help="the rows that CI runs: about five minutes")
+    parser.add_argument("--quick", action="store_true", help="the rows that CI runs: about six minutes")
     parser.add_argument("--output", type=Path, default=Path("bench/results/faults.json"), help="default %(default)s")
     chosen = parser.parse_args(sys.argv[1:] if argv is None else argv)
     if unknown := set(chosen.rows) - set(names):

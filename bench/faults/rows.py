@@ -77,6 +77,6 @@ ROWS: tuple[Row, ...] = (
     Row(name="metadata server: near-expiry tokens", harm=_faulty(fault="NearExpiry", seconds=5), rate=1, renews=True),
     Row(name="metadata server: clock ±5 min", harm=metadata_clock, rate=1, renews=True),
     Row(name="injector container out of memory", harm=injector_out_of_memory, rate=1, renews=True, quick=True),
-    Row(name="token volume full", harm=volume_full, rate=1, renews=True, quick=True),
+    Row(name="token volume full", harm=volume_full, rate=1, renews=True),
     Row(name="node drained and uncordoned, 100 injected pods", harm=partial(node_drained, pods=100), rate=1),
 )
