@@ -10,7 +10,7 @@ from bench.result import BenchError, Result, table, write
 
 EXAMPLE = "example:\n  python -m bench token memory    only these two"
 # Neighbours of a shared machine come and go within minutes; a regression is there each time.
-ATTEMPTS = 4
+ATTEMPTS = 6
 MEASUREMENTS: dict[str, Callable[[], list[Result]]] = {
     "token": token.measure,
     "memory": memory.measure,
