@@ -70,7 +70,7 @@ def test_the_kubelets_own_stop(native_container: Container, how: str, number: in
     popen.send_signal(number)
     wait_for(lambda: native_container.noted() == ["ready", str(int(number))])
     native_container.change()
-    time.sleep(1)
+    time.sleep(1)  # so long that a launcher which still looks at generations would have acted
     assert native_container.noted() == ["ready", str(int(number))]
     assert popen.poll() is None
 

@@ -76,37 +76,31 @@ def test_too_much_is_refused_before_it_is_there(containers: list[dict[str, Any]]
     assert peak < MOST_BYTES
 
 
-def test_a_reference_that_many_texts_mean_is_read_once() -> None:
-    """A long one, in many variables."""
-    meant = [{"name": f"B{index}", "value": "x-$(A)"} for index in range(20_000)]
-    env = [{"name": "A", "value": "sm://prod/" + "a" * 500_000}, *meant]
+def seconds_of(env: list[Any], role: dict[str, str] | None = None) -> float:
+    """Of CPU, for the review of a pod that asks for secrets and has one container with these variables."""
     pod = {
         "metadata": {"annotations": {"admission.token-injector/secrets": "true"}},
         "spec": {"containers": [container(env=env)]},
     }
     settings = parse_settings({"image": [IMAGE], "kubelet-version-floor": ["1.35"]}, {})[0]
-
     start = time.process_time()
-    mutate(pod, NAMESPACE, {}, settings, seed=UID)
+    mutate(pod, NAMESPACE, role or {}, settings, seed=UID)
+    return time.process_time() - start
 
-    assert time.process_time() - start < MOST_SECONDS
+
+def test_a_reference_that_many_texts_mean_is_read_once() -> None:
+    """A long one, in many variables."""
+    meant = [{"name": f"B{index}", "value": "x-$(A)"} for index in range(20_000)]
+    env = [{"name": "A", "value": "sm://prod/" + "a" * 500_000}, *meant]
+    assert seconds_of(env) < MOST_SECONDS
 
 
 def test_a_text_of_many_names_that_is_meant_often() -> None:
     """Each of which only the container will have."""
     hidden = {"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "x"}}}
     often = [{"name": "A", "value": "$(X)" * 100_000}, {"name": "B", "value": "$(A)" * 100_000}]
-    pod = {
-        "metadata": {"annotations": {"admission.token-injector/secrets": "true"}},
-        "spec": {"containers": [container(env=[hidden, *often, {"name": "U", "value": "$(" * 200_000}])]},
-    }
     role = {"amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/orders"}
-    settings = parse_settings({"image": [IMAGE], "kubelet-version-floor": ["1.35"]}, {})[0]
-
-    start = time.process_time()
-    mutate(pod, NAMESPACE, role, settings, seed=UID)
-
-    assert time.process_time() - start < MOST_SECONDS
+    assert seconds_of([hidden, *often, {"name": "U", "value": "$(" * 200_000}], role) < MOST_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -116,16 +110,7 @@ def test_pieces_of_which_a_reference_may_come(values: list[str]) -> None:
     """Many places at which one may begin, many fields of the pod, and each text twice in the next."""
     field = {"name": "F", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
     env = [field, *({"name": "V", "value": value} for value in values)]
-    pod = {
-        "metadata": {"annotations": {"admission.token-injector/secrets": "true"}},
-        "spec": {"containers": [container(env=env)]},
-    }
-    settings = parse_settings({"image": [IMAGE], "kubelet-version-floor": ["1.35"]}, {})[0]
-
-    start = time.process_time()
-    mutate(pod, NAMESPACE, {}, settings, seed=UID)
-
-    assert time.process_time() - start < MOST_SECONDS
+    assert seconds_of(env) < MOST_SECONDS
 
 
 @pytest.mark.parametrize("place", ["args", "value"])
