@@ -21,7 +21,9 @@ COPIED_PREFIX = "TOKEN_INJECTOR_COPIED_"
 STATE_DIRECTORY = "TOKEN_INJECTOR_SECRET_STATE"
 LAUNCHER_SOURCE = "TOKEN_INJECTOR_LAUNCHER"
 
-# The Python command that delivers: `secrets [--report-fd=3 --sockets=N] [--token-file=FILE] [--deadline=S]`.
+# The Python command that delivers: `secrets [--report-fd=3 --sockets=N] [--deadline=S]`. Where the container fetches a
+# token too it is the token's with the sockets' flag more, `--file=FILE … --report-fd=3 --sockets=N`: the first token is
+# fetched while what reads secrets is imported.
 SECRETS_COMMAND = "secrets"
 SOCKETS_FLAG = "--sockets"
 # The first socket that the child of the launcher inherits; the others follow.

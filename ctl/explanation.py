@@ -169,7 +169,7 @@ def _reader(plan: Plan, delivered: SecretsInjection, role: str) -> str:
         whose = "with the pod's own role" if role else "with its shared role, where a rule allows it"
         return f"the broker {plan.broker.address}, {whose}"
     if delivered.own_identity:
-        return f"the injected container, with the role of the variable {AWS_ROLE_ARN} that the container's author wrote"
+        return "the injected container, with the token that the container's author brought"
     return "the injected container, with the pod's role"
 
 

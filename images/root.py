@@ -2,7 +2,7 @@
 
 `python3 -m images.root ROOT APPLICATION [SERVICE…]`: the interpreter that runs this, the standard library, the
 application's folder, the shared libraries that all of them name, certificates, users; all byte code is compiled. Of
-botocore's data there is what secrets need, and each SERVICE of AWS.
+botocore's data there is what secrets need, and each SERVICE of AWS; a few modules of libraries are empty.
 """
 
 import compileall
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from images.aws_data import DataError, cut
+from images.emptied import EmptiedError, empty
 from images.unused import unused_application, unused_standard
 
 INTERPRETER = Path("/usr/bin/python3")
@@ -43,6 +44,7 @@ def assemble(root: Path, application: Path, services: Sequence[str] = ()) -> Non
     sources = {*_interpreter(root)}
     _copy_tree(application, root, unused_application)
     _aws_data(below(root, application), services)
+    _empty(below(root, application))
     sources |= _shared_libraries(root)
     _users_and_certificates(root)
     _debian_packages(root, sources)
@@ -67,6 +69,13 @@ def _aws_data(application: Path, services: Sequence[str]) -> None:
     try:
         cut(found[0], services)
     except DataError as exc:
+        raise RootError(str(exc)) from exc
+
+
+def _empty(application: Path) -> None:
+    try:
+        empty(application)
+    except EmptiedError as exc:
         raise RootError(str(exc)) from exc
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 from contract import environ as names
@@ -38,32 +37,22 @@ class Backend(Record):
     """Makes ready what can be before there is an identity."""
 
 
-def import_reader(plan: Plan) -> None:
-    """Import what reads for this plan; raises RefreshError."""
+def backend(plan: Plan, environ: Mapping[str, str], world: World) -> Backend:
+    """The plan's; raises RefreshError where it cannot be."""
     if plan.broker:
-        importlib.import_module("injector.broker_client")
-        return
+        from injector.broker_client import BrokerStore, as_one
+
+        store = BrokerStore(plan.broker, environ, monotonic=world.monotonic, sleep=world.sleep)
+        return Backend(store=store, prepare=as_one, warm=_nothing)
     try:
-        importlib.import_module("secretenv.stores.aws")
+        from secretenv.stores.aws import Aws
+        from secretenv.stores.clients import Clients
     except ImportError as exc:
         raise RefreshError(
             f"secrets need botocore, which this interpreter does not find ({exc.name}); "
             "pip install 'token-injector[injector]'",
             exit_code=exit_codes.USAGE,
         ) from exc
-
-
-def backend(plan: Plan, environ: Mapping[str, str], world: World) -> Backend:
-    """The plan's; raises RefreshError where it cannot be."""
-    import_reader(plan)
-    if plan.broker:
-        from injector.broker_client import BrokerStore, as_one
-
-        store = BrokerStore(plan.broker, environ, monotonic=world.monotonic, sleep=world.sleep)
-        return Backend(store=store, prepare=as_one, warm=_nothing)
-    from secretenv.stores.aws import Aws
-    from secretenv.stores.clients import Clients
-
     # botocore itself knows only the second of the two.
     region = environ.get(names.AWS_REGION) or environ.get(names.AWS_DEFAULT_REGION)
     clients = Clients(region=region, clock=world.monotonic, sleep=world.sleep)

@@ -8,12 +8,12 @@ import sys
 import time
 
 from contract import exit_codes
-from contract.environ import TIME_DIVISOR
+from contract.environ import AWS_WEB_IDENTITY_TOKEN_FILE, TIME_DIVISOR
 from contract.refresh import REPORT_FD_FLAG
 from injector import __version__
 from injector.errors import RefreshError, UsageError
 from injector.report import Next, last_words, report, write_termination_log
-from injector.secrets_settings import Secrets, of_environ
+from injector.secrets_settings import Secrets, of_token
 from injector.settings import Await, Settings, Show, parse, shared
 
 TYPE_CHECKING = False
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import NoReturn
 
+    from injector.first_token import FirstToken
     from injector.once import World
+
+# Seconds, for a token that somebody else tells: the launcher's child for it comes as long after the beginning.
+_LONGEST_JOIN = 5.0
 
 
 def main() -> int:
@@ -61,25 +65,7 @@ def run(arguments: Sequence[str]) -> int:
         _end_on_sigterm()
     if isinstance(asked, Secrets):
         return _secrets(asked, world)
-    if asked.report_fd is not None or not asked.has_plan:
-        return _once(asked, world)
-    _import_meanwhile()
-    code = _once(asked, world)
-    if code != exit_codes.OK:
-        return code
-    return _secrets(of_environ(os.environ, asked.shared, token_file=asked.file, log_level=asked.log_level), world)
-
-
-def _import_meanwhile() -> None:
-    """What reads secrets takes longer to import than a token to fetch, and fetching is waiting."""
-    from threading import Thread
-
-    def load() -> None:
-        from injector.secrets import preload
-
-        preload(os.environ)
-
-    Thread(target=load, daemon=True).start()
+    return _secrets(of_token(asked, os.environ), world, asked) if asked.delivers else _once(asked, world)
 
 
 def _world(log_level: str) -> World:
@@ -94,29 +80,63 @@ def _once(settings: Settings, world: World) -> int:
     """One refresh."""
 
     def refreshed() -> Next:
-        from injector.once import once
-        from injector.sources import token_source
+        return _refresher(settings, world)()
 
-        found = once(settings, source=token_source(settings), world=world)
+    return _done(refreshed, settings, world, missing="no token")
+
+
+def _refresher(settings: Settings, world: World) -> Callable[[], Next]:
+    """Does one refresh; what it needs is imported here. Raises RefreshError."""
+    from injector.once import once
+    from injector.sources import token_source
+
+    source = token_source(settings)
+
+    def refreshed() -> Next:
+        found = once(settings, source=source, world=world)
         if settings.print_token:
             # A newline is for people; a file or a pipe gets the token as it is.
             _print(f"{found.token.text}\n" if sys.stdout.isatty() else found.token.text)
         return Next(seconds=found.next_in)
 
-    return _done(refreshed, settings, world, missing="no token")
+    return refreshed
 
 
-def _secrets(asked: Secrets, world: World) -> int:
-    """One delivery, or what a later one of the launcher's children has to do."""
+def _secrets(asked: Secrets, world: World, settings: Settings | None = None) -> int:
+    """One delivery, or what a later one of the launcher's children has to do; with `settings` the first token before.
+
+    Beside the launcher's other child, which keeps it fresh, none is fetched where there is one that holds.
+    """
 
     def delivered() -> Next:
         # This process lives for seconds: collecting cycles while botocore is imported only costs time.
         gc.disable()
+        token = _first_token(settings, world) if settings else None
         from injector.secrets import deliver
 
-        return deliver(asked, os.environ, world)
+        if not settings or not token:
+            return deliver(asked, os.environ, world)
+        # The author's own identity, if that is who reads, has another file.
+        is_needed = os.environ.get(AWS_WEB_IDENTITY_TOKEN_FILE) == settings.file
+        done = deliver(asked, os.environ, world, token=token if is_needed else None)
+        if asked.report_fd is None:
+            token.wait()
+        else:
+            # The launcher's other child tells, and fetches one soon: who is asked for secrets does not wait for long.
+            token.end(within=_LONGEST_JOIN / settings.shared.time_divisor)
+        return done
 
     return _done(delivered, asked, world, missing="no secrets")
+
+
+def _first_token(settings: Settings, world: World) -> FirstToken | None:
+    """The fetch that has begun; None where the launcher's child has no need of it."""
+    from injector.first_token import FirstToken
+    from injector.refresh import has_token
+
+    if settings.report_fd is not None and has_token(settings, now=world.now(), log=world.log):
+        return None
+    return FirstToken(_refresher(settings, world))
 
 
 def _done(job: Callable[[], Next], asked: Settings | Secrets, world: World, *, missing: str) -> int:

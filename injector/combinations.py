@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contract.environ import GCE_METADATA_HOST
-from contract.secrets import PLAN
+from contract.refresh import REPORT_FD_FLAG
+from contract.secrets import PLAN, SOCKETS_FLAG
 from injector import sources
 from injector.errors import UsageError, printable
 from injector.flags import split_host
@@ -17,6 +18,7 @@ NEEDS_LAUNCHER = (
     f"--refresh=true delivers no secrets without the launcher, and {PLAN} asks for some; "
     "the webhook's --refresher-program=launcher injects it"
 )
+SOCKETS_ARE_THE_LAUNCHERS = f"{SOCKETS_FLAG} is the launcher's, and comes with {REPORT_FD_FLAG}"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -42,6 +44,7 @@ def check_combination(settings: Settings) -> None:
             "--report-fd reports one refresh; say --refresh=false with it",
         ),
         (settings.refresh and settings.has_plan, NEEDS_LAUNCHER),
+        (settings.sockets is not None and settings.report_fd is None, SOCKETS_ARE_THE_LAUNCHERS),
         (not settings.audience, "--audience is empty; leave it out for the default, or name one"),
         (
             settings.source not in sources.NAMES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 HELP = """\
 usage: token-injector --file=PATH [--refresh] [FLAGS]
-       token-injector secrets [--token-file=PATH] [--deadline=120]
+       token-injector secrets [--deadline=120]
        token-injector await FILE... [--timeout=120]
 
 Fetches a web identity token for AWS and writes it to a file, whole or not at all.
@@ -36,9 +36,8 @@ where the token comes from:
 
 secrets: reads the secrets of the plan in TOKEN_INJECTOR_SECRETS from AWS or the broker, and puts them where the
 application's containers look; unavailable ones are asked for again until --deadline. With a plan in its environment
-the token's command above does the same after the token, where it does not --refresh.
+the token's command above does the same after the token, where it does not --refresh; the launcher's with --sockets.
 
-  --token-file=PATH       the web identity token that is waited for (default AWS_WEB_IDENTITY_TOKEN_FILE)
   --deadline=SECONDS      how long that may take (default 120; with --report-fd 30)
   --sockets=N             the launcher's, with --report-fd: so many sockets to answer, from descriptor 4
 
@@ -51,7 +50,7 @@ environment:
   TOKEN_INJECTOR_SECRETS          what to deliver where, as JSON; the webhook writes it
   TOKEN_INJECTOR_TIME_DIVISOR     tests only: every wait is divided by this whole number
 
-exit codes: 0 a token is there; 2 wrong flag or variable; 10 no Google service account, 11 audience refused 13 a
+exit codes: 0 a token is there; 2 wrong flag or variable; 10 no Google service account, 11 audience refused, 13 a
 secret or key is not there, 14 a secret refused (somebody has to act); 20 source unavailable, 21 token refused,
 22 secrets unavailable, 30 token not written, 31 await timed out, 34 secrets not written; 70 a bug.
 

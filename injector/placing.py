@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass, field
 
 from contract import exit_codes
 from injector.errors import RefreshError
+from injector.record import Record
 
 FIXES = {
     errno.ENOENT: "the folder does not exist; mount the volume there",
@@ -24,12 +24,11 @@ FIXES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class Placed(Record):
     """A file: where, what, and who may read it."""
 
     path: str
-    content: bytes = field(repr=False)
+    content: bytes
     # Containers run as users that nobody here knows; which container sees the file is decided by its volume.
     mode: int = 0o444
 

@@ -5,7 +5,6 @@ A process is told of a change only when all its new values can be had: a broken 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from injector import reading, rotation, unresolved, wanted
@@ -32,7 +31,7 @@ def polled(job: Job, now: State) -> State:
     """The state that remembers when it was, and when the next one is due, anew each time."""
     moment = job.world.monotonic()
     interval = rotation.until_next(job.plan.rotation_interval / job.divisor, job.world.dice())
-    return replace(now, last_poll=moment, next_poll=moment + interval)
+    return now.replace(last_poll=moment, next_poll=moment + interval)
 
 
 def poll(job: Job, now: State) -> State:

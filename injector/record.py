@@ -24,6 +24,7 @@ class Record:
         wrong += [name for name in names if name not in fields and not hasattr(type(self), name)]
         if wrong:
             raise TypeError(f"{type(self).__name__}: unknown or missing fields: {', '.join(wrong)}")
+        self.__dict__.update({name: getattr(type(self), name) for name in names if name not in fields})
         self.__dict__.update(fields)
 
     def replace(self, **fields: Any) -> Self:

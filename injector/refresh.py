@@ -53,6 +53,8 @@ def refresh(
         log("debug", "kept", next_in=round(kept.next_in, 3))
         return kept
     new = checked(source.fetch(audience=settings.audience, timeout=timeout), audience=settings.audience)
+    # The launcher's other child may have written a later one while the source was slow, and comes again by that one.
+    old = _present(settings, log) if settings.file else None
     _check_expiry(new, old, now(), log)
     token = _stored(old, new, settings, log) if settings.file else new
     left = schedule.life_left(now=now(), iat=token.unverified_iat, exp=token.unverified_exp)
@@ -64,6 +66,15 @@ def refresh(
         ceiling=schedule.CEILING / divisor,
     )
     return Refreshed(token=token, left=left, next_in=next_in)
+
+
+def has_token(settings: Settings, *, now: float, log: LogEvent) -> bool:
+    """Whether the file has a token for this audience that has not expired; raises RefreshError where it is unreadable.
+
+    A container that starts again finds the file of its last life.
+    """
+    old = _present(settings, log)
+    return old is not None and old.unverified_exp > now
 
 
 def checked(text: str, *, audience: str) -> UnverifiedToken:

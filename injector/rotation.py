@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from injector.record import Record
 from injector.state import Delivered, State
 from secretenv.stores import Refusal
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 JITTER = 0.2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Record):
     """What a poll of versions says about what was delivered."""
 
     changed: frozenset[str]
@@ -45,20 +44,20 @@ def compare(state: State, current: Mapping[str, str | Refusal]) -> Found:
 def rotated(state: State, name: str, versions: Mapping[str, str]) -> State:
     """The state after this taker was delivered anew: its generation is the next."""
     taker = Delivered(versions=versions, generation=state.takers[name].generation + 1)
-    return replace(state, takers={**state.takers, name: taker})
+    return state.replace(takers={**state.takers, name: taker})
 
 
 def served(state: State, name: str, versions: Mapping[str, str]) -> State:
     """The state after this taker fetched its values by itself: nothing changed for a process that has just begun."""
     taker = state.takers.get(name, Delivered(versions={}))
-    return replace(state, takers={**state.takers, name: replace(taker, versions=versions)})
+    return state.replace(takers={**state.takers, name: taker.replace(versions=versions)})
 
 
 def stale(state: State, *, is_stale: bool, now: float) -> State:
     """The state that remembers since when."""
     if not is_stale:
-        return replace(state, stale_since=None)
-    return state if state.stale_since is not None else replace(state, stale_since=now)
+        return state.replace(stale_since=None)
+    return state if state.stale_since is not None else state.replace(stale_since=now)
 
 
 def until_next(interval: float, dice: float) -> float:

@@ -12,15 +12,12 @@ Without a launcher (an init container) everything is delivered once, and no stat
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from contract import exit_codes
-from contract.secrets import LINGER, PLAN, READY_FILE
+from contract.secrets import LINGER, READY_FILE
 from injector import metrics, polling, reading, serving, state, unresolved, wanted
 from injector.answering import Answers
-from injector.awaiting import has_content
-from injector.backend import backend, import_reader
+from injector.backend import backend
 from injector.delivering import deliverable, generations, launchers
 from injector.errors import RefreshError
 from injector.job import Job, read_plan
@@ -33,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from injector.backend import Backend
+    from injector.first_token import FirstToken
     from injector.once import World
     from injector.secrets_settings import Secrets
     from injector.serving import Served
@@ -47,18 +45,17 @@ IDLE = 24 * 3600.0
 # client that came at the last moment has left.
 SHORT_LINGER = 1
 GRACE = 5
-# Between two looks at a token file that is not there yet, in real seconds.
-POLL = 0.01
 
 
-def preload(environ: Mapping[str, str]) -> None:
-    """Import what the plan's delivery will need; what is wrong with either, `deliver` says."""
-    with suppress(RefreshError):
-        import_reader(read_plan(environ.get(PLAN, "")))
-
-
-def deliver(asked: Secrets, environ: Mapping[str, str], world: World, *, choose: Choose = backend) -> Next:
-    """Do what is due; raises RefreshError. `choose` gives who reads."""
+def deliver(
+    asked: Secrets,
+    environ: Mapping[str, str],
+    world: World,
+    *,
+    token: FirstToken | None = None,
+    choose: Choose = backend,
+) -> Next:
+    """Do what is due; raises RefreshError. Without a token nothing is read; `choose` gives who reads."""
     plan = read_plan(asked.plan)
     served = serving.inherited(asked.sockets, plan.containers)
     launched = asked.report_fd is not None
@@ -69,17 +66,31 @@ def deliver(asked: Secrets, environ: Mapping[str, str], world: World, *, choose:
             # The launcher ends a child that takes long, and it sleeps for less memory than we do.
             state.write(asked.state, state.State())
             return Next(seconds=delay)
+        if token:
+            token.wait()
         world.sleep(delay)
     delivered = before if before and before.takers else None
     waits = serving.anybody_waits(served)
     if delivered and not waits and not _poll_is_due(plan, delivered, world):
         return _until_next(plan, delivered, world)
     job = _job(asked, plan, environ, world, choose)
+    if token and delivered and not waits:
+        token.end()  # the launcher's other child tells why there is none, and the poll what is stale by that
+    elif token:
+        try:
+            _await(token, job)
+        except RefreshError:
+            # Who waits has gone, or waits on; what is stale is told all the same.
+            if delivered and _poll_is_due(plan, delivered, world):
+                _polled(job, delivered)
+            raise
+    if not launched:
+        # An init container has its time for the token, and then this; a child of the launcher has one for both.
+        job = job.replace(give_up=_give_up(asked, world))
     return _later(job, delivered, served, waits=waits) if delivered else _first(job, served, before or state.State())
 
 
 def _job(asked: Secrets, plan: Plan, environ: Mapping[str, str], world: World, choose: Choose) -> Job:
-    give_up = world.monotonic() + asked.deadline / asked.shared.time_divisor
     # Before the token is awaited, because importing what reads takes about as long as fetching a token.
     reader = choose(plan, environ, world)
     reader = reader.replace(store=Telling(reader.store, plan, environ, world))
@@ -90,15 +101,17 @@ def _job(asked: Secrets, plan: Plan, environ: Mapping[str, str], world: World, c
         backend=reader,
         memory=Memory(reader.store),
         world=world,
-        give_up=give_up,
+        give_up=_give_up(asked, world),
     )
+
+
+def _give_up(asked: Secrets, world: World) -> float:
+    return world.monotonic() + asked.deadline / asked.shared.time_divisor
 
 
 def _first(job: Job, served: Sequence[Served], before: state.State) -> Next:
     """Everything is resolved before anything is written, and everything is written before anybody is told."""
     wants = wanted.of_plan(job.plan, job.environ, job.backend.prepare)
-    if job.plan.awaits_token:
-        _await_token(job, wants)
     results = _resolved(job, wants, before.tries)
     files = deliverable(job.plan, wants, results)
     for file in (*launchers(job.plan, job.asked.launcher), *files):
@@ -122,11 +135,16 @@ def _later(job: Job, now: state.State, served: Sequence[Served], *, waits: bool)
     if waits:
         now = _serve(job, now, served, linger=SHORT_LINGER)
     if _poll_is_due(job.plan, now, job.world):
-        now = polling.polled(job, polling.poll(job, now))
-        state.write(job.asked.state, now)
-        for file in metrics.files(job, now):
-            place(file)
+        now = _polled(job, now)
     return _until_next(job.plan, now, job.world)
+
+
+def _polled(job: Job, now: state.State) -> state.State:
+    now = polling.polled(job, polling.poll(job, now))
+    state.write(job.asked.state, now)
+    for file in metrics.files(job, now):
+        place(file)
+    return now
 
 
 def _resolved(job: Job, wants: Sequence[Wanted], tried: int) -> dict[str, Result]:
@@ -170,15 +188,7 @@ def _until_next(plan: Plan, now: state.State, world: World) -> Next:
     return Next(seconds=max(0.0, now.next_poll - world.monotonic()))
 
 
-def _await_token(job: Job, wants: Sequence[Wanted]) -> None:
-    """The token's file is the work of another process of this container; its reason is in the same log."""
-    if not has_content(job.asked.token_file):
-        job.backend.warm({reference.source for one in wants for reference in one.references})
-    while not has_content(job.asked.token_file):
-        if job.world.monotonic() >= job.give_up:
-            raise RefreshError(
-                f"there is no web identity token in {job.asked.token_file or '--token-file'} yet; "
-                "secrets are read when it comes: look at why the token does not",
-                exit_code=exit_codes.SECRETS_UNAVAILABLE,
-            )
-        job.world.sleep(POLL)
+def _await(token: FirstToken, job: Job) -> None:
+    wants = wanted.of_plan(job.plan, job.environ, job.backend.prepare)
+    job.backend.warm({reference.source for one in wants for reference in one.references})
+    token.wait()

@@ -6,10 +6,9 @@ what the launcher adds, and a person who tries it.
 
 from __future__ import annotations
 
-from contract import environ as names
 from contract import pod, secrets
 from contract.refresh import REPORT_FD_FLAG
-from injector.combinations import LOG_LEVELS, NEEDS_LAUNCHER
+from injector.combinations import LOG_LEVELS, NEEDS_LAUNCHER, SOCKETS_ARE_THE_LAUNCHERS
 from injector.errors import UsageError, printable
 from injector.flags import seconds, split_flags, whole_number
 from injector.record import Record
@@ -18,12 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from injector.settings import Shared
+    from injector.settings import Settings, Shared
 
 REPORT_FD = REPORT_FD_FLAG.lstrip("-")
 SOCKETS = secrets.SOCKETS_FLAG.lstrip("-")
 SWITCHES = {"h", "help", "refresh"}
-OPTIONS = {REPORT_FD, SOCKETS, "token-file", "deadline", "log-level"}
+OPTIONS = {REPORT_FD, SOCKETS, "deadline", "log-level"}
 
 
 class Secrets(Record):
@@ -32,7 +31,6 @@ class Secrets(Record):
     plan: str
     report_fd: int | None
     sockets: int
-    token_file: str
     deadline: int
     log_level: str
     state: str
@@ -53,35 +51,45 @@ def parse_secrets(arguments: Sequence[str], environ: Mapping[str, str], common: 
         raise UsageError(NEEDS_LAUNCHER)
     launched = REPORT_FD in values
     if SOCKETS in values and not launched:
-        raise UsageError(f"{secrets.SOCKETS_FLAG} is the launcher's, and comes with {REPORT_FD_FLAG}")
+        raise UsageError(SOCKETS_ARE_THE_LAUNCHERS)
     default = secrets.RESOLVE_DEADLINE if launched else secrets.INIT_DEADLINE
-    return of_environ(
+    return _of_environ(
         environ,
         common,
         report_fd=whole_number(REPORT_FD_FLAG, values[REPORT_FD], least=3) if launched else None,
         sockets=whole_number(secrets.SOCKETS_FLAG, values.get(SOCKETS, "0"), least=0),
-        token_file=values.get("token-file", environ.get(names.AWS_WEB_IDENTITY_TOKEN_FILE, "")),
         deadline=seconds("deadline", values.get("deadline", str(default))),
         log_level=_log_level(values.get("log-level", "info")),
     )
 
 
-def of_environ(
+def of_token(settings: Settings, environ: Mapping[str, str]) -> Secrets:
+    """What is delivered after the token that `settings` ask for."""
+    launched = settings.report_fd is not None
+    return _of_environ(
+        environ,
+        settings.shared,
+        report_fd=settings.report_fd,
+        sockets=settings.sockets or 0,
+        deadline=secrets.RESOLVE_DEADLINE if launched else secrets.INIT_DEADLINE,
+        log_level=settings.log_level,
+    )
+
+
+def _of_environ(
     environ: Mapping[str, str],
     common: Shared,
     *,
-    token_file: str,
     log_level: str,
-    report_fd: int | None = None,
-    sockets: int = 0,
-    deadline: int = secrets.INIT_DEADLINE,
+    report_fd: int | None,
+    sockets: int,
+    deadline: int,
 ) -> Secrets:
     """What the environment says of it, beside this."""
     return Secrets(
         plan=environ.get(secrets.PLAN, ""),
         report_fd=report_fd,
         sockets=sockets,
-        token_file=token_file,
         deadline=deadline,
         log_level=log_level,
         state=environ.get(secrets.STATE_DIRECTORY) or f"{secrets.INJECTOR_PATH}/{secrets.STATE_VOLUME}",

@@ -26,6 +26,7 @@ DEFAULT_METADATA_HOST = "metadata.google.internal"
 DEADLINE = 60
 MIN_LIFETIME = 60
 REPORT_FD = REPORT_FD_FLAG.lstrip("-")
+SOCKETS = secret_names.SOCKETS_FLAG.lstrip("-")
 
 HELP_AND_VERSION = {"h": "help", "help": "help", "v": "version", "version": "version"}
 SWITCHES = {*HELP_AND_VERSION, "refresh", "once-if-stale", "print"}
@@ -38,6 +39,7 @@ OPTIONS = {
     "min-lifetime",
     "deadline",
     REPORT_FD,
+    SOCKETS,
     "log-level",
 }
 
@@ -81,9 +83,16 @@ class Settings(Record):
     deadline: int
     report_fd: int | None
     log_level: str
-    # The environment has a plan for secrets, which are delivered after the token where nobody else does it.
+    # The launcher's, to the child that delivers secrets; to the other it says none.
+    sockets: int | None
+    # The environment has a plan for secrets.
     has_plan: bool
     shared: Shared
+
+    @property
+    def delivers(self) -> bool:
+        """Whether secrets are delivered after the token: by the launcher's child with sockets, or with no launcher."""
+        return self.sockets is not None if self.report_fd is not None else self.has_plan
 
 
 def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings | Await | Secrets | Show:
@@ -114,6 +123,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings | Aw
         deadline=seconds("deadline", values.get("deadline", str(DEADLINE))),
         report_fd=whole_number(REPORT_FD_FLAG, values[REPORT_FD], least=3) if REPORT_FD in values else None,
         log_level=values.get("log-level", "info"),
+        sockets=whole_number(secret_names.SOCKETS_FLAG, values[SOCKETS], least=0) if SOCKETS in values else None,
         has_plan=bool(environ.get(secret_names.PLAN)),
         shared=shared(environ),
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from injector.placing import Placed, place
+from injector.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,19 +17,17 @@ STATE_FILE = "delivered.json"
 MODE = 0o600
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class Delivered(Record):
     """Of one taker: the version of each reference, by its canonical form, and how often its values changed."""
 
     versions: Mapping[str, str]
     generation: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Record):
     """Of one pod. Times are of the monotonic clock, which all processes of a node share."""
 
-    takers: Mapping[str, Delivered] = field(default_factory=dict)
+    takers: Mapping[str, Delivered] = MappingProxyType({})
     """Empty: nothing was delivered yet, but the initial delay is over."""
     tries: int = 0
     """So often was asked in vain before the first delivery, where the plan counts."""
@@ -52,5 +51,6 @@ def read(directory: str) -> State | None:
 
 def write(directory: str, state: State) -> None:
     """Replace it; raises RefreshError."""
-    content: dict[str, Any] = asdict(state)
+    takers = {name: vars(taker) for name, taker in state.takers.items()}
+    content = {**vars(state), "takers": takers}
     place(Placed(path=os.path.join(directory, STATE_FILE), content=json.dumps(content).encode("ascii"), mode=MODE))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from injector.record import Record
 from secretenv.references import MalformedReferenceError, Template, parse
 from secretenv.stores import Refusal
 
@@ -19,16 +20,15 @@ if TYPE_CHECKING:
     """Text, bytes (a file's), why there is none, or None: it refers to nothing and stays as it was written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Record):
     """One variable of a container, or one file."""
 
     taker: str
     """`container NAME` or `file NAME`: what is written, served and rotated as one."""
     name: str
-    text: str = field(repr=False)
+    text: str
     """As the author wrote it; of a variable from a Secret it may hold more than references."""
-    template: Template | Refusal | None = field(repr=False)
+    template: Template | Refusal | None
     """None: it refers to nothing; a refusal: it is meant as a reference and is none."""
 
     @property
@@ -129,7 +129,7 @@ def _unless_changed(one: Wanted, parts: Iterable[Wanted]) -> Wanted:
                 f"$({part.name}) is a reference, and the text around it makes another one of it: let the application "
                 f"read {part.name}, or write ${{…}} with each reference in it"
             )
-            return replace(one, template=Refusal(reason="invalid", message=reason))
+            return one.replace(template=Refusal(reason="invalid", message=reason))
     return one
 
 

@@ -58,7 +58,6 @@ class PiggyConfig:
     image_pull_secret: str = ""
     image_pull_secret_namespace: str = ""
     enforce_integrity: bool = True
-    enforce_service_account: bool = False
     debug: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -96,7 +95,6 @@ def read(
         image_pull_secret=written.text(keys.PIGGY_IMAGE_PULL_SECRET),
         image_pull_secret_namespace=written.text(keys.PIGGY_IMAGE_PULL_SECRET_NAMESPACE),
         enforce_integrity=written.boolean(keys.PIGGY_ENFORCE_INTEGRITY),
-        enforce_service_account=written.boolean(keys.PIGGY_ENFORCE_SERVICE_ACCOUNT),
         debug=written.boolean(keys.PIGGY_DEBUG),
         warnings=(*written.warnings, *(() if runs else _unread(annotations))),
     )

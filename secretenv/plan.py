@@ -96,8 +96,6 @@ class Plan:
     files: tuple[FilePlan, ...] = ()
     files_directory: str = ""
     broker: Broker | None = None
-    awaits_token: bool = False
-    """Whether the web identity token's file is written by this container, so that it may not be there yet."""
     keeps_unresolved: bool = False
     """piggy-ignore-no-env: what cannot be resolved stays as it was written, variable by variable."""
     rotation: Rotation = "none"

@@ -224,12 +224,16 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
         return replace(sources, missing=missing)
 
     def _show_state(self, served: Served) -> None:
-        """Called by the worker's loop once a second."""
-        if self._certificate:
-            # Also a server that gets no new connections shows, and says when it fails to load, a renewed certificate.
-            self._certificate.context()
-            served.metrics.show_certificate(self._certificate.not_after)
-        served.show_state()
+        """Called when a worker starts and by its loop once a second."""
+        try:
+            if self._certificate:
+                # Also a server that gets no new connections shows, and says when it fails to load, a renewed one.
+                self._certificate.context()
+                served.metrics.show_certificate(self._certificate.not_after)
+            served.show_state()
+        except Exception as exc:  # noqa: BLE001 - the outermost edge of both: requests are answered without gauges
+            served.metrics.bug()
+            _log.error("a bug: the gauges are not up to date\n%s", log.describe_exception(exc))
 
     def _when_ready(self, _: Arbiter) -> None:
         """In the master, before the workers are forked."""

@@ -136,7 +136,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self._drop(connection)
         if now >= self._next_tick:
             self._next_tick = now + _TICK
-            self._show_state()
+            self.edge.show_state()
         if now >= self._stops_at:
             self._stops_at = float("inf")
             self.alive = False
@@ -150,13 +150,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self.edge.draining = True
             self._stops_at = time.monotonic() + self.edge.drain
             self.method_queue.defer(lambda: None)  # wakes the loop
-
-    def _show_state(self) -> None:
-        try:
-            self.edge.show_state()
-        except Exception as exc:  # noqa: BLE001 - the outermost edge of the loop: requests are answered without gauges
-            self._count_bug()
-            _log.error("a bug: the gauges are not up to date\n%s", describe_exception(exc))
 
     # ------------------------------------------------------------------ a connection's states
 

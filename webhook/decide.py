@@ -95,7 +95,9 @@ def _no_role(gathered: Annotations, settings: Settings, *, exists: bool) -> Deci
     if settings.missing_role == "deny":
         fix = "annotate it with the role's ARN" if exists else "create it, annotated with the role's ARN"
         return Deny(reason="no_role", message=f"{missing}: {fix}, or remove the pod's label {keys.ENABLED_LABEL}")
-    return Skip(reason="no_role", warnings=(*gathered.warnings, f"{missing}: the pod gets no AWS credentials"))
+    return Skip(
+        reason="no_role", warnings=(*gathered.warnings, f"{missing}: the webhook gives the pod no AWS credentials")
+    )
 
 
 def _injection(
@@ -116,7 +118,9 @@ def _injection(
     shape = _shape(gathered, pod, settings, keeps_running=keeps_running)
     secrets = None
     if asked and needs:
-        secrets = decide_secrets(pod, needs, asked, identity, shape, settings, gathered, look_ups.entrypoints)
+        secrets = decide_secrets(
+            pod, needs, asked, identity, shape, settings, gathered, look_ups.entrypoints, is_labelled=is_labelled
+        )
     if secrets is None and not for_application:
         return None
     is_used = for_application or (secrets is not None and secrets.own_identity is None)

@@ -4,7 +4,7 @@ Pure. A pod can come back to the webhook, and a spec copied from a running pod c
 seed's) appended. That is replaced, and what the author wrote is kept: docs/adr/0007.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ _FIRST = environ.AWS_WEB_IDENTITY_TOKEN_FILE
 _BETWEEN = (environ.AWS_REGION, environ.AWS_DEFAULT_REGION, environ.AWS_STS_REGIONAL_ENDPOINTS)
 _LAST = (environ.AWS_ROLE_ARN, environ.AWS_ROLE_SESSION_NAME)
 INJECTED_VARIABLES = (_FIRST, *_BETWEEN, *_LAST)
+_REGION_TWINS = {environ.AWS_REGION: environ.AWS_DEFAULT_REGION, environ.AWS_DEFAULT_REGION: environ.AWS_REGION}
 
 # What an author may set and SDKs read before the web identity; the author is told.
 OVERRIDES: Mapping[str, str] = {
@@ -68,6 +69,16 @@ def read_env(container: Container, volume_name: str, volume_path: str | None = N
     taken = frozenset(injected)
     author = {env[index]["name"]: env[index] for index in notable if index not in taken}
     return ContainerEnv(injected, author)
+
+
+def without_authors(ours: Iterable[Entry], author: Mapping[str, Entry]) -> list[Entry]:
+    """What is left to be said beside the author's entries, in the order of `INJECTED_VARIABLES`.
+
+    Who set one region variable means both, as half of the SDKs read the other one.
+    """
+    entries = {entry["name"]: entry for entry in ours}
+    entries |= {name: {**author[twin], "name": name} for name, twin in _REGION_TWINS.items() if twin in author}
+    return [entries[name] for name in INJECTED_VARIABLES if name in entries and name not in author]
 
 
 def _folders_of_ours(container: Container, volume_name: str) -> frozenset[str]:

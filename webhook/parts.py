@@ -11,6 +11,7 @@ from typing import Any
 from contract import environ, pod, secrets
 from secretenv import plan
 from webhook.decision import Injection, SecretsInjection, WebIdentity
+from webhook.env import INJECTED_VARIABLES, without_authors
 from webhook.settings import Resources, Settings
 
 # A container's files: its secrets, and the launcher. tmpfs counts what is in it, not what could be.
@@ -166,14 +167,15 @@ def _arguments(injection: Injection, *, refresh: bool) -> list[str]:
 def _secrets_env(injection: Injection, delivered: SecretsInjection, session_name: str) -> list[dict[str, Any]]:
     """Who reads, where, and what: the identity first, by which a later review recognises its session name."""
     own, identity = delivered.own_identity, injection.web_identity
-    env: list[dict[str, Any]] = []
-    if own:
-        env += [dict(entry) for entry in own.env]
-    elif identity:
-        env += application_env(replace(identity, region=delivered.region), session_name)
-    names = {entry["name"] for entry in env}
-    regions = () if delivered.region is None else (environ.AWS_REGION, environ.AWS_DEFAULT_REGION)
-    env += [{"name": name, "value": delivered.region} for name in regions if name not in names]
+    author = {entry["name"]: entry for entry in own.env} if own else {}
+    ours: list[dict[str, str]] = []
+    if identity:
+        ours = application_env(replace(identity, region=delivered.region), session_name)
+    elif delivered.region is not None:
+        ours = [{"name": name, "value": delivered.region} for name in (environ.AWS_REGION, environ.AWS_DEFAULT_REGION)]
+    # Where the author's container gets ours too, this one has the same: a second review can't tell who wrote which.
+    variables = author | {entry["name"]: entry for entry in without_authors(ours, author)}
+    env = [dict(variables[name]) for name in INJECTED_VARIABLES if name in variables]
     env.append({"name": secrets.PLAN, "value": _unexpanded(plan.to_json(delivered.plan))})
     sockets = [
         f"{one.directory}/{secrets.SOCKET_FILE}" for one in delivered.plan.containers if one.delivery == "socket"

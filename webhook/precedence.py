@@ -75,7 +75,7 @@ class Annotations:
         try:
             return parse(text)
         except ValueError as exc:
-            raise AnnotationError(f"{place}, annotation {written_key}: {_shown(text)} is not valid: {exc}") from exc
+            raise AnnotationError(f"{place}, annotation {written_key}: {shown(text)} is not valid: {exc}") from exc
 
     def is_silent_about(self, keys: frozenset[str]) -> bool:
         """Whether neither object carries any of these keys or their aliases."""
@@ -103,7 +103,7 @@ class Annotations:
                     self.warnings.append(_unread(place, written_key, row))
             elif written_key == row.alias and row.key in annotations:
                 if annotations[row.key] != annotations[written_key]:
-                    ours = f"{row.key} ({_shown(annotations[row.key])})"
+                    ours = f"{row.key} ({shown(annotations[row.key])})"
                     self.warnings.append(f"{place}: {row.key} and {row.alias} disagree: {ours} holds")
             else:
                 key = written_key if row.named else row.key
@@ -129,5 +129,6 @@ def _unread(place: str, key: str, row: Annotation | None) -> str:
     return f"{place}: there is no annotation {key}" + (f": did you mean {alike[0]}?" if alike else "")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """The author's text for a message; the beginning of a long one."""
     return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")

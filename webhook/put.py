@@ -3,15 +3,12 @@
 Pure. An earlier review's is replaced where it stands, the author's is left alone, nothing is there twice.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from contract import environ
-from webhook.env import INJECTED_VARIABLES, ContainerEnv, Entry
+from webhook.env import INJECTED_VARIABLES, ContainerEnv, Entry, without_authors
 from webhook.patch import Operation, add, append, remove_all, replace
 from webhook.pod import Container
-
-_REGION_TWINS = {environ.AWS_REGION: environ.AWS_DEFAULT_REGION, environ.AWS_DEFAULT_REGION: environ.AWS_REGION}
 
 
 def put_env(path: str, container: Container, env: ContainerEnv, ours: Sequence[Entry]) -> list[Operation]:
@@ -21,7 +18,7 @@ def put_env(path: str, container: Container, env: ContainerEnv, ours: Sequence[E
     """
     entries: list[Any] = container.get("env") or []
     present, author = env.injected, env.author
-    wanted = _without_authors(ours, author) if author else list(ours)
+    wanted = without_authors(ours, author) if author else list(ours)
     if [entries[index] for index in present] == wanted:
         return []
     after = {entry.get("name") for entry in entries[present[0] + 1 :]} if present else set()
@@ -60,10 +57,3 @@ def put_all(
     if surplus:
         kept += remove_all(path, surplus)
     return kept + append(path, present, list(by_name.values())) if by_name else kept
-
-
-def _without_authors(ours: Sequence[Entry], author: Mapping[str, Entry]) -> list[Entry]:
-    """Who set one region variable means both, as half of the SDKs read the other one."""
-    entries = {entry["name"]: entry for entry in ours}
-    entries |= {name: {**author[twin], "name": name} for name, twin in _REGION_TWINS.items() if twin in author}
-    return [entries[name] for name in INJECTED_VARIABLES if name in entries and name not in author]

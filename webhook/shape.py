@@ -29,14 +29,14 @@ def shape_problem(pod: Any) -> str | None:
 
 def _container_problem(spec: Mapping[str, Any], which: str) -> str | None:
     for index, container in enumerate(spec.get(which) or ()):
-        if not isinstance(container.get("name"), str):
-            return f"spec.{which}[{index}].name is not a string"
         place = f"spec.{which}[{index}]"
+        if not isinstance(container.get("name"), str):
+            return f"{place}.name is not a string"
         problem = _first_wrong(place, container, _CONTAINER)
         if problem:
             return problem
-        for number, entry in enumerate(container.get("env") or ()):
-            if not _is_source(entry.get("valueFrom")):
+        for number in [at for at, entry in enumerate(container.get("env") or ()) if "valueFrom" in entry]:
+            if not _is_source(container["env"][number]["valueFrom"]):
                 return f"{place}.env[{number}].valueFrom is not an object with a reference, whose key is a string"
     return None
 
@@ -49,10 +49,17 @@ def _is_text_map(value: Any) -> bool:
     return value is None or (isinstance(value, dict) and all(isinstance(item, str) for item in value.values()))
 
 
+def _is_list_with_text(value: Any, key: str) -> bool:
+    if not isinstance(value, list):
+        return value is None
+    for item in value:  # noqa: SIM110 - a generator costs a fifth more, in each review
+        if not isinstance(item, dict) or not _is_text(item.get(key)):
+            return False
+    return True
+
+
 def _is_named_list(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, list) and all(isinstance(item, dict) and _is_text(item.get("name")) for item in value)
-    )
+    return _is_list_with_text(value, "name")
 
 
 def _is_text_list(value: Any) -> bool:
@@ -72,9 +79,7 @@ def _is_source(value: Any) -> bool:
 
 
 def _is_env_from(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, list) and all(isinstance(item, dict) and _is_text(item.get("prefix")) for item in value)
-    )
+    return _is_list_with_text(value, "prefix")
 
 
 _Check = tuple[Callable[[Any], bool], str]
@@ -101,7 +106,8 @@ _CONTAINER = dict.fromkeys(("targetContainerName", "image", "imagePullPolicy", "
 
 
 def _first_wrong(place: str, holder: Mapping[str, Any], checks: Mapping[str, _Check]) -> str | None:
-    for name, (is_right, form) in checks.items():
-        if not is_right(holder.get(name)):
-            return f"{place}.{name} is not {form}"
+    for name, value in holder.items():
+        check = checks.get(name)
+        if check and not check[0](value):
+            return f"{place}.{name} is not {check[1]}"
     return None

@@ -36,6 +36,7 @@ def transform(pod: Pod, injection: Injection, settings: Settings) -> list[Operat
     """
     operations: list[Operation] = []
     name = _session_name(pod, injection, settings)
+    variables = parts.application_env(injection.web_identity, name) if injection.web_identity else []
     token = settings.volume_name if injection.for_application else None
     is_ours = partial(is_our_volume, token=token)
     authors = restored_pod(pod, injection.secrets)
@@ -43,7 +44,7 @@ def transform(pod: Pod, injection: Injection, settings: Settings) -> list[Operat
     for which, index, container in application_containers(pod):
         path, wanted = f"/spec/{which}/{index}", secrets.get(container["name"])
         skipped = container["name"] in injection.skip_containers
-        env = _put_env(path, container, injection, settings, name, skipped=skipped)
+        env = _put_env(path, container, injection, settings, variables, skipped=skipped)
         if wanted or authors is not pod:
             operations += put_container(path, container, containers(authors, which)[index], wanted)
             env += put_first_variables(path, container, wanted, env)
@@ -103,9 +104,15 @@ def _drawn(container: Container, env: ContainerEnv) -> str | None:
 
 
 def _put_env(
-    path: str, container: Container, injection: Injection, settings: Settings, name: str, *, skipped: bool
+    path: str,
+    container: Container,
+    injection: Injection,
+    settings: Settings,
+    variables: list[dict[str, str]],
+    *,
+    skipped: bool,
 ) -> list[Operation]:
-    """The author's entries win; those of an earlier review are replaced where they stand.
+    """`variables` where none were put before; the author's win, those of an earlier review are replaced in place.
 
     A skipped container of a copied spec gives back what an earlier review gave it.
     """
@@ -116,7 +123,7 @@ def _put_env(
         return remove_all(f"{path}/env", read_env(container, settings.volume_name).injected)
     env = read_env(container, settings.volume_name, identity.volume_path)
     kept = _drawn(container, env) if identity.session_name_drawn else None
-    return put_env(path, container, env, parts.application_env(identity, kept or name))
+    return put_env(path, container, env, parts.application_env(identity, kept) if kept else variables)
 
 
 def _mounts(

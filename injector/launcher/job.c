@@ -9,10 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
-bool job_open(struct job *job) {
+bool job_open(struct job *job, uint64_t divisor) {
     job->nap = world_timer(CLOCK_BOOTTIME);
     job->deadline = world_timer(CLOCK_MONOTONIC);
-    job->due = true;
+    job->due = job->pause == 0;
+    if (job->pause > 0) world_timer_set(job->nap, wait_scaled(job->pause, divisor));
     return job->nap >= 0 && job->deadline >= 0;
 }
 

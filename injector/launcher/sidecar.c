@@ -42,17 +42,6 @@ static bool add_arguments(struct words *command, const struct refresher_argument
     return words_add(command, REPORT_FD_FLAG "=" TEXT(REPORT_FD));
 }
 
-// How much is logged is said once, for both jobs; its other flags are the token's own.
-static bool add_log_level(struct words *flags, const struct words *asked) {
-    struct flag flag;
-    for (size_t i = 0; i < asked->count; i++) {
-        if (parse_argument(asked->at[i], &flag) != ARGUMENT_FLAG || !flag_is(&flag, "log-level")) continue;
-        if (!words_add(flags, asked->at[i])) return false;
-        if (flag.value == NULL && i + 1 < asked->count && !words_add(flags, asked->at[++i])) return false;
-    }
-    return true;
-}
-
 static int become_refresher(const struct settings *settings, const struct words *command) {
     struct text why = {.length = 0};
     execvp(command->at[0], (char *const *)(uintptr_t)command->at);
@@ -81,10 +70,11 @@ static const char *ready_file(void) {
     return path.bytes;
 }
 
-static int supervise_all(const struct settings *settings, const struct words *program, const struct words *command,
-    const struct refresher_arguments *asked) {
+// With both jobs the secrets' child fetches the first token: one process in place of two; it has the token's flags for
+// that. The token's own children come a little later then, whatever became of it.
+static int supervise_all(
+    const struct settings *settings, const struct words *command, const struct refresher_arguments *asked) {
     static struct job jobs[JOBS_LIMIT];
-    static struct refresher_arguments every_secret;
     static struct metrics metrics;
     struct text problem = {.length = 0};
     size_t count = 0;
@@ -97,14 +87,12 @@ static int supervise_all(const struct settings *settings, const struct words *pr
         jobs[count++].command = *command;
     }
     if (asked->secrets || *variable(PLAN, "") != '\0') {
+        // A container that starts again finds the token of its last life; whether that still holds, its child looks.
+        if (count > 0 && !has_content(asked->file)) jobs[0].pause = TOKEN_PAUSE;
         struct job *secrets = &jobs[count++];
-        every_secret.secrets = every_secret.refresh = true;
         secrets->what = "secrets";
         secrets->awaited = ready_file();
-        secrets->command = asked->secrets ? *command : *program;
-        if (!asked->secrets && !(add_log_level(&every_secret.handed_on, &asked->handed_on) &&
-                                   add_arguments(&secrets->command, &every_secret)))
-            return refuse(&settings->log, REFRESHER_COMMAND, "the command is too long");
+        secrets->command = *command;
         if (!open_sockets(secrets, &problem)) return fail(&settings->log, EXIT_SECRETS_NOT_WRITTEN, &problem);
     }
     if (!metrics_listen(&metrics, variable(METRICS_PORT, "")))
@@ -123,7 +111,7 @@ int run_sidecar(const struct settings *settings, char *const *arguments) {
     // Not on the stack: a page that is touched once stays as long as the launcher sleeps.
     static char text[COMMAND_LIMIT];
     static struct refresher_arguments asked;
-    static struct words program, command;
+    static struct words command;
     const char *named = variable(REFRESHER_COMMAND, PYTHON_REFRESHER);
     leave_no_core();
     asked.secrets = arguments[0] != NULL && strcmp(arguments[0], SECRETS_COMMAND) == 0;
@@ -131,10 +119,9 @@ int run_sidecar(const struct settings *settings, char *const *arguments) {
     if (problem.argument != NULL) return refuse(&settings->log, problem.argument, problem.fix);
     if (strlen(named) >= sizeof text) return refuse(&settings->log, REFRESHER_COMMAND, "the command is too long");
     strcpy(text, named);
-    bool whole = words_split(&program, text) && program.count > 0;
-    command = program;
+    bool whole = words_split(&command, text) && command.count > 0;
     if (!whole || !add_arguments(&command, &asked))
         return refuse(&settings->log, REFRESHER_COMMAND, "expected a command, its words separated by spaces");
-    if (asked.refresh && asked.show == NULL) return supervise_all(settings, &program, &command, &asked);
+    if (asked.refresh && asked.show == NULL) return supervise_all(settings, &command, &asked);
     return become_refresher(settings, &command);
 }

@@ -23,6 +23,7 @@ struct job {
     const char *what;  // for people: there is no …
     struct words command;
     size_t sockets;     // a connection starts a child, which inherits them
+    uint64_t pause;     // seconds before the first child
     int nap;            // CLOCK_BOOTTIME: a suspended machine's sleep counts
     int deadline;       // CLOCK_MONOTONIC: a suspended machine's child had no time
     bool due;           // a child shall be started
@@ -39,10 +40,12 @@ struct job {
     size_t length;
     char report[REPORT_LIMIT + 1];  // room for one byte more than a report may have tells a longer one
 };
+// Longer than a start with secrets takes, and short beside the life of any token.
+#define TOKEN_PAUSE 5
 #define JOBS_LIMIT 2
 #define JOB_WATCHES (2 + SOCKETS_LIMIT)
 enum need { NEED_NOTHING, NEED_RENEWAL, NEED_FIRST, NEED_SOMEBODY };
-bool job_open(struct job *job);
+bool job_open(struct job *job, uint64_t divisor);
 size_t job_watch(const struct job *job, uint64_t moment, struct pollfd *ready);
 void job_look(struct job *job, size_t count, const struct pollfd *ready);
 bool job_start(struct job *job, uint64_t divisor, struct outcome *outcome);

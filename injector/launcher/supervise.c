@@ -120,7 +120,7 @@ static bool open_descriptors(struct supervisor *self) {
     signals_hold(OURS | SIGNAL(SIGPIPE));  // whoever reads our stderr may go
     self->signals = signals_descriptor(OURS);
     bool opened = self->signals >= 0;
-    for (size_t i = 0; i < self->count; i++) opened = job_open(&self->jobs[i]) && opened;
+    for (size_t i = 0; i < self->count; i++) opened = job_open(&self->jobs[i], self->settings->divisor) && opened;
     return opened;
 }
 
@@ -136,8 +136,7 @@ int supervise(const struct settings *settings, struct job *jobs, size_t count, s
     }
     leave_last_words(&self);  // a reason of the container's last life must not end an `await` of this one
     while (!self.stop) {
-        // Secrets first: importing what reads them takes longer than fetching a token, which they need last.
-        for (size_t i = count; i-- > 0;) turn(&self, &jobs[i]);
+        for (size_t i = 0; i < count; i++) turn(&self, &jobs[i]);
         look(&self);
     }
     for (size_t i = 0; i < count; i++)

@@ -57,5 +57,5 @@ def assume(
 
     with calling(deadline):
         answers = together([call], deadline)
-    late = Refusal(reason="unavailable", message=f"role {role_arn}: no answer from STS within {timeout:g} s")
+    late = Refusal(reason="unavailable", message=f"role {role_arn}: no answer from STS within {round(timeout, 1):g} s")
     return answers[0] if answers else late

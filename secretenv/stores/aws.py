@@ -13,7 +13,7 @@ from secretenv.stores.arn import region_of
 from secretenv.stores.clients import Clients, Credentials, calling
 from secretenv.stores.deadline import Deadline
 from secretenv.stores.reading import Outcome, Outcomes, Reading
-from secretenv.stores.refusals import ERRORS, identity_refusal, named, refusal
+from secretenv.stores.refusals import ERRORS, identity_is_late, identity_refusal, named, refusal
 from secretenv.stores.single_flight import SingleFlight
 from secretenv.stores.together import together
 
@@ -91,9 +91,9 @@ class Aws:
         """All services and regions at once, once it is known who asks: STS says no for all of them."""
         groups = self._grouped(sources)
         with calling(deadline, self._credentials):
-            for problem in together([self._identify], deadline):
-                if problem is not None:
-                    return dict.fromkeys(sources, problem)
+            problem = next(iter(together([self._identify], deadline)), identity_is_late(role=self._role))
+            if problem is not None:
+                return dict.fromkeys(sources, problem)
             calls = [partial(self._read_group, readers, group, members, deadline) for group, members in groups.items()]
             return {source: outcome for part in together(calls, deadline) for source, outcome in part.items()}
 
@@ -126,7 +126,7 @@ class Aws:
 
 
 def _complete(sources: Collection[Source], found: Mapping[Source, Outcome], timeout: float) -> dict[Source, Outcome]:
-    late = f"no answer from AWS within {timeout:g} s"
+    late = f"no answer from AWS within {round(timeout, 1):g} s"
     return {
         source: found.get(source) or Refusal(reason="unavailable", message=f"{named(source)}: {late}")
         for source in sources

@@ -15,7 +15,6 @@ from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
-import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import Credentials as BotocoreCredentials
@@ -23,6 +22,7 @@ from botocore.exceptions import NoCredentialsError
 
 from secretenv.stores.bucket import RATES, Bucket
 from secretenv.stores.deadline import Deadline
+from secretenv.stores.session import new_session
 
 # At debug it writes every answer down, the secrets in it too: whatever level a program logs at, not that.
 logging.getLogger("botocore").setLevel(logging.INFO)
@@ -102,7 +102,7 @@ class Clients:
         self._buckets: dict[tuple[str, str | None], Bucket] = {}
         # At DEBUG it logs whole answers, and those hold secrets.
         logging.getLogger("botocore").setLevel(logging.INFO)
-        self._session = botocore.session.Session()
+        self._session = new_session()
         if region:
             self._session.set_config_variable("region", region)
         self._session.set_default_client_config(

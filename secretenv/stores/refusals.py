@@ -142,7 +142,7 @@ def is_of_identity(exc: Exception) -> bool:
 
 def identity_refusal(exc: Exception, *, role: str = "") -> Refusal:
     """The refusal where no credentials could be had, for one of ERRORS."""
-    who = f"role {role}" if role else "the pod's role"
+    who = _who(role)
     if isinstance(exc, exceptions.ClientError):
         code = str(exc.response.get("Error", {}).get("Code", ""))
         if _reason(code, exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) == "unavailable":
@@ -157,6 +157,15 @@ def identity_refusal(exc: Exception, *, role: str = "") -> Refusal:
         kind = type(exc).__name__
         return Refusal(reason="access_denied", message=f"{who}: no credentials for AWS ({kind}); {DOCTOR}")
     return _without_answer(exc, f"{who} cannot be assumed")
+
+
+def identity_is_late(*, role: str = "") -> Refusal:
+    """The refusal where STS has not answered in time."""
+    return Refusal(reason="unavailable", message=f"{_who(role)}: no answer from STS in time")
+
+
+def _who(role: str) -> str:
+    return f"role {role}" if role else "the pod's role"
 
 
 def denied_action(exc: Exception) -> str | None:

@@ -98,7 +98,7 @@ def test_who_reads() -> None:
     assert direct["reader"] == "the injected container, with the pod's role"
     assert direct["role"] == ACCOUNT["metadata"]["annotations"]["amazonaws.com/role-arn"]
     assert broker["reader"] == "the broker https://broker, with the pod's own role"
-    assert authors["reader"].endswith("AWS_ROLE_ARN that the container's author wrote")
+    assert authors["reader"].endswith("the token that the container's author brought")
     assert authors["role"] == "arn:aws:iam::123456789012:role/own"
     assert shared["reader"] == "the broker https://broker, with its shared role, where a rule allows it"
     assert shared["role"] == ""

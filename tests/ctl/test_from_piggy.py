@@ -24,6 +24,11 @@ SOURCE = PiggySource(secret_name="prod/db")
 # What a converted pod does otherwise; each is told.
 OTHERWISE = {
     "piggy-standalone-beside-a-role": "a standalone pod's own role, where the service account names one too",
+    "piggy-standalone-labelled": "the same",
+    "piggy-standalone-labelled-region": "the same, and the region is the application's too",
+    "piggy-standalone-labelled-regions": "the same",
+    "piggy-standalone-labelled-token": "the same",
+    "piggy-standalone-session-name": "the same",
     "piggy-standalone-region": "a standalone pod's region, where its container says another for itself",
     "piggy-ours-is-no-reference": "a text of ours, which is a reference as soon as the pod asks for ours",
 }

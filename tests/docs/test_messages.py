@@ -39,6 +39,7 @@ COMPLETE = [
         "webhook/secrets/look_ups.py",
         "webhook/secrets/near.py",
         "webhook/secrets/needs.py",
+        "webhook/secrets/own_identity.py",
         "webhook/secrets/resources.py",
         "webhook/secrets/staying.py",
         "injector/sources/gke_metadata.py",

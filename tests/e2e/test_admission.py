@@ -184,7 +184,7 @@ def test_a_service_account_without_a_role_is_named(place: str, images: Images) -
     said = apply(pod(place, "roleless", [application(images.application)]))
 
     missing = f"service account {place}/app has no annotation amazonaws.com/role-arn"
-    assert f"Warning: {missing}: the pod gets no AWS credentials" in said.splitlines()
+    assert f"Warning: {missing}: the webhook gives the pod no AWS credentials" in said.splitlines()
     assert "initContainers" not in get("pod", "roleless", place)["spec"]
 
 

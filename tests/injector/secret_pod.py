@@ -3,9 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from injector.backend import Backend
+from injector.first_token import FirstToken
 from injector.once import World
 from injector.report import Next
 from injector.secrets import deliver
@@ -78,6 +80,8 @@ class Pod:
     warmed: list[set[str]] = field(default_factory=list)
     """What the reader was to make ready for."""
 
+    is_warm: Event = field(default_factory=Event)
+
     def __post_init__(self) -> None:
         for name in ("state", "files"):
             (self.folder / name).mkdir()
@@ -115,7 +119,6 @@ class Pod:
             "plan": to_json(plan),
             "report_fd": 3 if launched else None,
             "sockets": 0,
-            "token_file": str(self.folder / "token"),
             "deadline": 30,
             "log_level": "debug",
             "state": str(self.folder / "state"),
@@ -125,14 +128,15 @@ class Pod:
         }
         return Secrets(**settings | more)
 
-    def deliver(self, plan: Plan, /, *, launched: bool = True, **more: Any) -> Next:
+    def deliver(self, plan: Plan, /, *, launched: bool = True, token: FirstToken | None = None, **more: Any) -> Next:
         """Run the command once, without sockets."""
         reader = Backend(store=self.store, prepare=lambda template: template, warm=self._warm)
         asked = self.asked(plan, launched=launched, **more)
-        return deliver(asked, self.environ, self.world(), choose=lambda *_: reader)
+        return deliver(asked, self.environ, self.world(), token=token, choose=lambda *_: reader)
 
     def _warm(self, sources: Collection[Source]) -> None:
         self.warmed.append({_name(source) for source in sources})
+        self.is_warm.set()
 
     def written(self) -> dict[str, str]:
         """Every file that is there now, but for the launcher's source, by its path."""

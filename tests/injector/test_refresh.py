@@ -125,6 +125,27 @@ def test_changed_subject_is_logged(
     assert ("warning", "subject changed", {"old_sub": "1", "sub": "2"}) in events
 
 
+@pytest.mark.parametrize("other_left", [HOUR, 100])
+def test_what_another_child_wrote_meanwhile_is_compared_too(
+    tmp_path: Path, settings: Parse, token: Make, refreshed: Any, other_left: int
+) -> None:
+    """A slow answer with an earlier end does not replace the token by which the launcher's other child comes again."""
+    file = tmp_path / "token"
+
+    class SlowSource:
+        """While it is asked, the other child writes."""
+
+        def fetch(self, *, audience: str, timeout: float) -> str:
+            """Give the token of a cache that is near its end."""
+            assert (audience, timeout) == (pod.GOOGLE_AUDIENCE, 5)
+            file.write_text(token(exp=NOW + other_left, iat=NOW))
+            return str(token(exp=NOW + 310, iat=NOW - HOUR + 310))
+
+    found = refreshed(settings(), SlowSource())
+    assert found.left == max(310, other_left)
+    assert file.read_text() == found.token.text
+
+
 def test_cached_token_is_followed_by_shorter_waits(
     tmp_path: Path, settings: Parse, token: Make, scripted: Any, refreshed: Any
 ) -> None:

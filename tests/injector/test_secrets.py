@@ -8,8 +8,9 @@ import pytest
 
 from contract import exit_codes
 from contract.secrets import MAGIC, MESSAGE_LIMIT
-from injector import state
+from injector import serving, state
 from injector.errors import RefreshError
+from injector.first_token import FirstToken
 from secretenv.plan import Joined, Plan
 from secretenv.stores import Refusal
 from tests.injector.secret_pod import CANARY, DENIED, UNAVAILABLE, FakeStore, Pod
@@ -304,26 +305,63 @@ def test_initial_delay(pod: Pod) -> None:
     assert pod.sleeps == [7.5]
 
 
-def test_waits_for_the_token(pod: Pod) -> None:
-    """Where this container fetches the token, it is awaited; in vain, the reason says so."""
-    plan = pod.plan(pod.container("web", P="sm://db#password"), awaits_token=True)
-    with pytest.raises(RefreshError, match="no web identity token") as caught:
-        pod.deliver(plan)
-    assert caught.value.exit_code == exit_codes.SECRETS_UNAVAILABLE
-    (pod.folder / "token").write_text("a token")
-    pod.deliver(plan)
+def test_initial_delay_of_a_pod_whose_token_is_late(pod: Pod) -> None:
+    """An init container tells at once that there is none; what the launcher's child says is not the token's affair."""
+
+    def fetch() -> None:
+        raise RefreshError("the metadata server is away", exit_code=exit_codes.SOURCE_UNAVAILABLE)
+
+    plan = pod.plan(pod.container("web", P="sm://db#password"), initial_delay=7.5)
+    assert pod.deliver(plan, token=FirstToken(fetch)).seconds == 7.5
+    with pytest.raises(RefreshError, match="the metadata server is away"):
+        pod.deliver(plan, token=FirstToken(fetch), launched=False)
+    assert (pod.store.asked, pod.sleeps) == ([], [])
+
+
+def test_nothing_is_read_before_the_first_token(pod: Pod) -> None:
+    """While it is fetched the reader makes itself ready for what will be read."""
+    plan = pod.plan(pod.container("web", P="sm://db#password", Q="${sm://other}"))
+
+    def fetch() -> None:
+        assert pod.is_warm.wait(5)
+        assert pod.store.asked == []
+
+    pod.deliver(plan, token=FirstToken(fetch))
+    assert pod.warmed == [{"db", "other"}]
     assert "web/P.env" in pod.written()
-
-
-def test_waiting_for_the_token_is_used(pod: Pod) -> None:
-    """Until it comes the reader makes itself ready for what will be read; where it is there, no time is taken."""
-    plan = pod.plan(pod.container("web", P="sm://db#password", Q="${sm://other}"), awaits_token=True)
-    with pytest.raises(RefreshError):
-        pod.deliver(plan)
-    assert pod.warmed == [{"db", "other"}]
-    (pod.folder / "token").write_text("a token")
     pod.deliver(plan)
     assert pod.warmed == [{"db", "other"}]
+
+
+@pytest.mark.parametrize("launched", [True, False])
+def test_without_the_first_token_nothing_is_read(pod: Pod, *, launched: bool) -> None:
+    """Its own reason is why there are no secrets."""
+    plan = pod.plan(pod.container("web", P="sm://db#password"))
+
+    def fetch() -> None:
+        raise RefreshError("the metadata server is away", exit_code=exit_codes.SOURCE_UNAVAILABLE)
+
+    with pytest.raises(RefreshError, match="the metadata server is away") as caught:
+        pod.deliver(plan, token=FirstToken(fetch), launched=launched)
+    assert caught.value.exit_code == exit_codes.SOURCE_UNAVAILABLE
+    assert (pod.store.asked, pod.written()) == ([], {})
+
+
+def test_time_for_the_secrets_beside_the_first_token(pod: Pod) -> None:
+    """An init container has it anew when its token is there; a child of the launcher has one time for both."""
+    plan = pod.plan(pod.container("web", P="sm://db#password"))
+
+    def fetch() -> None:
+        assert pod.is_warm.wait(5)
+        pod.now += 50
+
+    pod.store.tries_until_back = 1
+    with pytest.raises(RefreshError, match="AWS did not answer"):
+        pod.deliver(plan, token=FirstToken(fetch), deadline=30)
+    pod.is_warm.clear()
+    pod.store.tries_until_back = 1
+    pod.deliver(plan, token=FirstToken(fetch), deadline=30, launched=False)
+    assert "web/P.env" in pod.written()
 
 
 @pytest.mark.parametrize("plan", ["", "{", "{}", '{"containers": 1}'])
@@ -464,6 +502,37 @@ def test_aws_away_at_a_poll(pod: Pod) -> None:
     found = state.read(str(pod.folder / "state"))
     assert found
     assert found.stale_since is None
+
+
+def test_poll_without_a_token(pod: Pod) -> None:
+    """Where the token has expired and none comes, the poll says what is stale by that; the reason is the other's."""
+    plan = pod.plan(pod.container("web", P="sm://db#password"), rotation="file", rotation_interval=100)
+    pod.deliver(plan)
+    pod.now += 200
+    pod.store.secrets["db"] = DENIED
+
+    def fetch() -> None:
+        raise RefreshError("the metadata server is away", exit_code=exit_codes.SOURCE_UNAVAILABLE)
+
+    assert pod.deliver(plan, token=FirstToken(fetch)).seconds == 100
+    assert pod.events[-1]["event"] == "stale"
+
+
+def test_poll_without_a_token_while_somebody_waits(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits gets the token's reason; that nobody could be served hides from nobody what is stale."""
+    plan = pod.plan(pod.container("web", P="sm://db#password"), rotation="file", rotation_interval=100)
+    pod.deliver(plan)
+    pod.now += 200
+    pod.store.secrets["db"] = DENIED
+    monkeypatch.setattr(serving, "anybody_waits", lambda _: True)
+
+    def fetch() -> None:
+        raise RefreshError("the metadata server is away", exit_code=exit_codes.SOURCE_UNAVAILABLE)
+
+    with pytest.raises(RefreshError, match="metadata server is away"):
+        pod.deliver(plan, token=FirstToken(fetch))
+    found = state.read(str(pod.folder / "state"))
+    assert (pod.events[-1]["event"], found and found.stale_since) == ("stale", pod.now)
 
 
 def test_broken_rotation_restarts_nobody(pod: Pod) -> None:

@@ -21,6 +21,7 @@ from contract import exit_codes, pod, secrets
 from demo.fakes.fixtures import aws, google_signer, metadata, signing_key, sts
 from demo.fakes.google import GoogleSigner
 from demo.fakes.metadata import MetadataServer
+from demo.fakes.metadata.faults import Slow
 from demo.fakes.sts import ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY, Role, StsServer
 from secretenv.answer import parse_answer
 from secretenv.plan import ContainerPlan, Delivery, FilePlan, Plan, Variable, to_json
@@ -106,7 +107,7 @@ class Pod:
         self.output += found.stdout + found.stderr
         return found.returncode
 
-    def start(self) -> "Child":
+    def start(self, *command: str) -> "Child":
         """Start the secrets' child as the launcher does: the report at 3, sockets from 4 on."""
         reading, writing = os.pipe()
         moved = [(os.POSIX_SPAWN_DUP2, writing, 103)]
@@ -115,7 +116,7 @@ class Pod:
         moved += [(os.POSIX_SPAWN_DUP2, 103 + index, 3 + index) for index in range(count)]
         log = self.folder / "child.log"
         moved += [(os.POSIX_SPAWN_OPEN, 2, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)]  # type: ignore[list-item]  # typeshed knows one form
-        line = [*PYTHON, "secrets", "--report-fd=3", f"--sockets={len(self.sockets):02}"]
+        line = [*PYTHON, *(command or ["secrets"]), "--report-fd=3", f"--sockets={len(self.sockets):02}"]
         number = os.posix_spawn(sys.executable, line, self.environ, file_actions=moved)
         os.close(writing)
         return Child(number=number, report=reading, log=log)
@@ -191,14 +192,66 @@ def test_init_container(running: Pod, sts: StsServer) -> None:
 
 
 def test_token_first_then_secrets(running: Pod) -> None:
-    """The pair's init container: one process fetches the token and delivers, since the plan awaits that token."""
+    """The pair's init container: one process fetches the token and delivers, while the other waits."""
     running.token_file.unlink()
-    running.take(
-        Plan(syntax=OURS, containers=(running.container("web", "envfile", P="sm://db#password"),), awaits_token=True)
-    )
+    running.take(Plan(syntax=OURS, containers=(running.container("web", "envfile", P="sm://db#password"),)))
     assert running.run(f"--file={running.token_file}", "--refresh=false") == exit_codes.OK, running.output
     assert running.token_file.exists()
     assert (running.folder / "web" / "P.env").read_text() == f"P='{CANARY}'\n"
+
+
+@pytest.mark.parametrize("there", ["nothing", "an expired one", "one for somebody else"])
+def test_the_first_token_comes_with_the_secrets(
+    running: Pod, metadata: MetadataServer, google_signer: GoogleSigner, there: str
+) -> None:
+    """The launcher's child fetches one where none holds, and leaves the one that does to the other child."""
+    command = (f"--file={running.token_file}", "--refresh=false", "--once-if-stale")
+    match there:
+        case "nothing":
+            running.token_file.unlink()
+        case "an expired one":
+            long_ago = int(time.time()) - 7200
+            expired = google_signer.id_token(pod.GOOGLE_AUDIENCE, iat=long_ago, exp=long_ago + 3600)
+            running.token_file.write_text(expired)
+        case _:
+            running.token_file.write_text(google_signer.id_token("somebody-else"))
+    running.take(Plan(syntax=OURS, containers=(running.container("web", "envfile", P="sm://db#password"),)))
+    assert running.start(*command).end() == (f"next {24 * 3600 * 1000}\n", exit_codes.OK)
+    assert running.token_file.exists()
+    assert (running.folder / "web" / "P.env").read_text() == f"P='{CANARY}'\n"
+    metadata.bound = False
+    assert running.start(*command).end() == (f"next {24 * 3600 * 1000}\n", exit_codes.OK)
+
+
+def test_the_first_tokens_reason_is_reported(running: Pod, metadata: MetadataServer) -> None:
+    """With its own exit code, as the token's child would."""
+    running.token_file.unlink()
+    metadata.bound = False
+    running.take(Plan(syntax=OURS, containers=(running.container("web", "envfile", P="sm://db#password"),)))
+    said, code = running.start(f"--file={running.token_file}", "--refresh=false").end()
+    assert code == exit_codes.NO_SERVICE_ACCOUNT
+    assert said.startswith(f"error {code} ")
+    assert list((running.folder / "web").iterdir()) == []
+
+
+def test_another_identity_waits_for_no_token_of_ours(running: Pod, metadata: MetadataServer) -> None:
+    """An author's token reads, in another file: what becomes of ours, the launcher's other child tells."""
+    metadata.bound = False
+    command = (f"--file={running.folder / 'token' / 'ours'}", "--refresh=false")
+    running.take(Plan(syntax=OURS, containers=(running.container("web", "envfile", P="sm://db#password"),)))
+    assert running.start(*command).end() == (f"next {24 * 3600 * 1000}\n", exit_codes.OK)
+    assert (running.folder / "web" / "P.env").read_text() == f"P='{CANARY}'\n"
+    assert running.run(*command) == exit_codes.NO_SERVICE_ACCOUNT
+
+
+def test_a_slow_token_of_ours_holds_up_no_reader_with_another_identity(running: Pod, metadata: MetadataServer) -> None:
+    """What is delivered is delivered: the child ends soon, and the launcher's other child asks for the token again."""
+    metadata.script(Slow(9))
+    running.environ[names.TIME_DIVISOR] = "5"
+    running.take(Plan(syntax=OURS, containers=(running.container("web", "envfile", P="sm://db#password"),)))
+    ours = running.folder / "token" / "ours"
+    _, code = running.start(f"--file={ours}", "--refresh=false").end()
+    assert (code, metadata.faults_met, ours.exists()) == (exit_codes.OK, 1, False)
 
 
 def test_no_token_no_secrets(running: Pod, metadata: MetadataServer) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from contract import pod, secrets
 from injector.errors import UsageError
-from injector.secrets_settings import Secrets
+from injector.secrets_settings import Secrets, of_token
 from injector.settings import Settings, Show, parse
 
 
@@ -19,8 +19,8 @@ def asked(*arguments: str, environ: Mapping[str, str] | None = None) -> Secrets:
 
 def test_defaults() -> None:
     """An init container has no flags: the contract's paths, two minutes."""
-    found = asked(environ={"AWS_WEB_IDENTITY_TOKEN_FILE": "/token", secrets.PLAN: "{}"})
-    assert (found.report_fd, found.sockets, found.token_file, found.plan) == (None, 0, "/token", "{}")
+    found = asked(environ={secrets.PLAN: "{}"})
+    assert (found.report_fd, found.sockets, found.plan) == (None, 0, "{}")
     assert (found.deadline, found.log_level) == (secrets.INIT_DEADLINE, "info")
     assert found.state == f"{secrets.INJECTOR_PATH}/{secrets.STATE_VOLUME}"
     assert found.launcher == pod.LAUNCHER
@@ -34,9 +34,9 @@ def test_as_the_launcher_starts_it() -> None:
 
 def test_flags() -> None:
     """Flags win over the environment."""
-    environ = {"AWS_WEB_IDENTITY_TOKEN_FILE": "/a", secrets.STATE_DIRECTORY: "/s", secrets.LAUNCHER_SOURCE: "/l"}
-    found = asked("--token-file=/b", "--deadline=5", "--log-level=debug", "--refresh=false", environ=environ)
-    assert (found.token_file, found.deadline, found.log_level) == ("/b", 5, "debug")
+    environ = {secrets.STATE_DIRECTORY: "/s", secrets.LAUNCHER_SOURCE: "/l"}
+    found = asked("--deadline=5", "--log-level=debug", "--refresh=false", environ=environ)
+    assert (found.deadline, found.log_level) == (5, "debug")
     assert (found.state, found.launcher) == ("/s", "/l")
 
 
@@ -69,9 +69,23 @@ def test_plan_of_the_token_command() -> None:
     """The token's command knows that secrets follow; the refresher without the launcher cannot have any."""
     found = parse(["--file=/x"], {secrets.PLAN: "{}"})
     assert isinstance(found, Settings)
-    assert found.has_plan
+    assert found.delivers
     with pytest.raises(UsageError, match="--refresher-program=launcher"):
         parse(["--file=/x", "--refresh=true"], {secrets.PLAN: "{}"})
+
+
+def test_which_of_the_launchers_children_delivers() -> None:
+    """The one with sockets, if only the number of none."""
+    token = parse(["--file=/x", "--report-fd=3"], {secrets.PLAN: "{}"})
+    both = parse(["--file=/x", "--log-level=debug", "--report-fd=3", "--sockets=02"], {secrets.PLAN: "{}"})
+    assert isinstance(token, Settings)
+    assert isinstance(both, Settings)
+    assert (token.delivers, both.delivers) == (False, True)
+    found = of_token(both, {secrets.PLAN: "{}"})
+    assert (found.report_fd, found.sockets, found.deadline) == (3, 2, secrets.RESOLVE_DEADLINE)
+    assert (found.plan, found.log_level) == ("{}", "debug")
+    with pytest.raises(UsageError, match="--report-fd"):
+        parse(["--file=/x", "--sockets=1"], {secrets.PLAN: "{}"})
 
 
 def test_child_of_the_launcher_leaves_secrets_alone() -> None:

@@ -10,9 +10,6 @@ from contract import secrets
 from tests.launcher.application import sets
 from tests.launcher.sidecar import Run, Sidecar, children
 
-SECRETS = "secrets --report-fd=3"
-
-
 LATER = "echo next 60000 >&3"
 
 
@@ -43,6 +40,11 @@ def plan(folder: Path, *names: str) -> dict[str, str]:
     return {secrets.PLAN: "{}", secrets.SOCKETS: ":".join(str(folder / name) for name in names)}
 
 
+def flags(file: Path) -> str:
+    """What each child of a container with `--file=FILE` is started with; that of the secrets has its sockets too."""
+    return f"--file={file} --refresh=false --once-if-stale --report-fd=3"
+
+
 def serving(folder: Path, *, count: int, linger: float = 0.3) -> str:
     """A line of shell that serves."""
     (folder / "serve.py").write_text(SERVE)
@@ -51,7 +53,7 @@ def serving(folder: Path, *, count: int, linger: float = 0.3) -> str:
 
 def asleep(run: Run, sidecar: Sidecar) -> bool:
     """No child runs, and each job has had one."""
-    return bool(sidecar.runs_of("secrets")) and children(run.process) == {}
+    return bool(sidecar.runs_of("secrets") and sidecar.runs_of("token")) and children(run.process) == {}
 
 
 @contextlib.contextmanager

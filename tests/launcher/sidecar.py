@@ -118,7 +118,7 @@ class Sidecar:
 
     def jobs(self, *, token: str = "echo next 60000 >&3", secrets: str) -> None:
         """Make these shell scripts the two children; each notes its arguments in a file of its name."""
-        choose = 'case "$1" in secrets) name=secrets;; *) name=token;; esac; echo "$@" >> $name-runs'
+        choose = 'case "$*" in secrets*|*--sockets=*) name=secrets;; *) name=token;; esac; echo "$@" >> $name-runs'
         self.refresher(f"{choose}\ncase $name in\nsecrets) {secrets}\n;;\ntoken) {token}\n;;\nesac")
 
     def runs_of(self, name: str) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from contract import exit_codes, secrets
 from tests.launcher.application import Application
-from tests.launcher.jobs import LATER, SECRETS, asleep, connection, plan, serving
+from tests.launcher.jobs import LATER, asleep, connection, flags, plan, serving
 from tests.launcher.sidecar import Sidecar, stat_fields, wait_for
 
 pytestmark = pytest.mark.slow
@@ -161,7 +161,7 @@ def test_many_sockets(sidecar: Sidecar) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = sidecar.start(env=plan(Path(folder), *(str(number) for number in range(64))))
         wait_for(lambda: sidecar.runs_of("secrets"))
-        assert sidecar.runs_of("secrets") == [f"{SECRETS} --sockets=64"]
+        assert sidecar.runs_of("secrets") == [f"{flags(sidecar.token)} --sockets=64"]
         with connection(Path(folder) / "63"):
             wait_for(lambda: len(sidecar.runs_of("secrets")) > 1)
         assert run.end() == exit_codes.OK

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contract import exit_codes, secrets
-from tests.launcher.jobs import LATER, SECRETS, asleep, plan
+from tests.launcher.jobs import LATER, asleep, flags, plan
 from tests.launcher.sidecar import FRESH, Sidecar, alive, children, wait_for
 
 pytestmark = pytest.mark.slow
@@ -18,24 +18,36 @@ ASLEEP = 100  # kilobytes
 
 def test_both_jobs(sidecar: Sidecar) -> None:
     """One launcher, two children at a time: the token's as ever, the secrets' with its sockets' number."""
-    sidecar.jobs(token="sleep 0.5; echo next 60000 >&3", secrets="sleep 0.5; echo next 60000 >&3")
+    sidecar.jobs(token="sleep 0.5; echo next 60000 >&3", secrets="sleep 1; echo next 60000 >&3")
     run = sidecar.start("--file=/t/token", "--refresh=true", env=plan(sidecar.folder, "a", "b"))
     wait_for(lambda: len(children(run.process)) == 2)
     wait_for(lambda: asleep(run, sidecar))
-    assert sidecar.runs_of("token") == ["--file=/t/token --refresh=false --once-if-stale --report-fd=3"]
-    assert sidecar.runs_of("secrets") == [f"{SECRETS} --sockets=2"]
+    assert sidecar.runs_of("token") == [flags(Path("/t/token"))]
+    assert sidecar.runs_of("secrets") == [f"{flags(Path('/t/token'))} --sockets=2"]
     assert (run.end(), run.said(), sidecar.log_text()) == (exit_codes.OK, "", "")
 
 
-@pytest.mark.parametrize("flags", [["--log-level=debug"], ["-log-level", "debug"]])
-def test_both_jobs_log_as_much(sidecar: Sidecar, flags: list[str]) -> None:
-    """`piggysec.com/debug` and whoever writes the flag mean the secrets too; the token's own flags are not theirs."""
-    sidecar.jobs(token=LATER, secrets=LATER)
-    sidecar.start("--file=/t/token", "--audience=a", *flags, "--refresh=true", env=plan(sidecar.folder))
-    wait_for(lambda: len(sidecar.runs_of("secrets")) == 1)
-    assert sidecar.runs_of("secrets") == [f"secrets {' '.join(flags)} --report-fd=3 --sockets=0"]
-    wait_for(lambda: len(sidecar.runs_of("token")) == 1)
-    assert f"--audience=a {' '.join(flags)} --refresh=false" in sidecar.runs_of("token")[0]
+def test_the_secrets_child_fetches_the_first_token(sidecar: Sidecar) -> None:
+    """It has all of the token's flags. The token's own children come a little later, whatever became of it."""
+    sidecar.jobs(
+        token="date +%s%N > token-began; " + LATER,
+        secrets="[ -e secrets-began ] || date +%s%N > secrets-began; exit 22",
+    )
+    sidecar.start("--file=/t/token", "--audience", "a", "--refresh=true", env=plan(sidecar.folder))
+    later = int(sidecar.note("token-began")) - int(sidecar.note("secrets-began"))
+    common = "--file=/t/token --audience a --refresh=false --once-if-stale --report-fd=3"
+    assert sidecar.runs_of("token") == [common]
+    assert set(sidecar.runs_of("secrets")) == {f"{common} --sockets=0"}
+    assert later >= 0.3e9
+
+
+def test_a_token_of_the_last_life_is_looked_at_at_once(sidecar: Sidecar) -> None:
+    """Its volume outlives the container: where nothing can be read, no life is long enough for a pause."""
+    sidecar.token.write_text("of the last life")
+    sidecar.jobs(token="[ -e began ] || date +%s%N > began; " + LATER, secrets="echo error 13 gone >&3; exit 13")
+    begin = time.time_ns()
+    sidecar.start(env=plan(sidecar.folder) | {"TOKEN_INJECTOR_TIME_DIVISOR": "1"})
+    assert int(sidecar.note("began")) - begin < 4e9
 
 
 @pytest.mark.parametrize("empty", [{}, {secrets.PLAN: ""}])
@@ -53,7 +65,7 @@ def test_plan_without_sockets(sidecar: Sidecar) -> None:
     sidecar.jobs(secrets=FRESH)
     sidecar.start(env={secrets.PLAN: "{}"})
     wait_for(lambda: len(sidecar.runs_of("secrets")) > 2)
-    assert set(sidecar.runs_of("secrets")) == {f"{SECRETS} --sockets=0"}
+    assert set(sidecar.runs_of("secrets")) == {f"{flags(sidecar.token)} --sockets=0"}
 
 
 def test_secrets_alone(sidecar: Sidecar) -> None:
@@ -70,7 +82,7 @@ def test_secrets_alone(sidecar: Sidecar) -> None:
     ("arguments", "handed_on"),
     [
         ("--once", "secrets --once"),
-        ("--refresh=false --token-file=/t", "secrets --token-file=/t"),
+        ("--refresh=false --deadline=5", "secrets --deadline=5"),
         ("", "secrets"),
         ("--help --once", "secrets --help"),
     ],
@@ -155,7 +167,9 @@ def test_what_was_there_and_is_not_renewed(sidecar: Sidecar) -> None:
     sidecar.token.write_text("t")
     sidecar.jobs(token="echo error 20 Google is away >&3; exit 20", secrets="echo error 22 AWS is away >&3; exit 22")
     run = sidecar.start(env=plan(sidecar.folder) | {secrets.STATE_DIRECTORY: str(sidecar.folder)})
-    wait_for(lambda: len(sidecar.runs_of("secrets")) > 1)
+    wait_for(lambda: sidecar.log_text() == "Google is away\n")
+    tries = len(sidecar.runs_of("secrets"))
+    wait_for(lambda: len(sidecar.runs_of("secrets")) > tries + 1)
     assert sidecar.log_text() == "Google is away\n"
     assert run.end() == exit_codes.OK
 

@@ -192,7 +192,7 @@ def test_port_is_taken(native_sidecar: Sidecar) -> None:
         port = taken.getsockname()[1]
         run = start(native_sidecar, port)
         assert f"no metrics at {secrets.METRICS_PORT}={port}: Address" in run.said()
-        assert len(native_sidecar.runs_of("token")) == 1
+        wait_for(lambda: native_sidecar.runs_of("token") and native_sidecar.runs_of("secrets"))
 
 
 def test_port_again(native_sidecar: Sidecar) -> None:

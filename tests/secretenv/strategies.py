@@ -75,7 +75,6 @@ PLANS = st.builds(
     files=st.lists(st.builds(FilePlan, name=st.text(), text=st.text()), max_size=3).map(tuple),
     files_directory=st.text(),
     broker=st.none() | st.builds(Broker, address=st.text(), ca=st.text(), token_file=st.text()),
-    awaits_token=st.booleans(),
     keeps_unresolved=st.booleans(),
     rotation=st.sampled_from(["none", "file", "signal", "restart"]),
     rotation_interval=st.integers(),

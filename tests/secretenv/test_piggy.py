@@ -112,13 +112,13 @@ def test_every_setting(name: str) -> None:
     assert by_annotation.warnings == ()
 
 
-def test_the_service_account_is_enforced_by_variable_only() -> None:
-    """A pod cannot lift what the operator asks for; its annotation is told."""
+@pytest.mark.parametrize("variable", ["1", "yes", ""])
+def test_the_service_account_is_enforced_by_the_broker_only(variable: str) -> None:
+    """A pod cannot lift what the operator asks of the broker; its annotation is told, the variable is not looked at."""
     enforced = config(
-        {"aws-secret-name": "db", "piggy-enforce-service-account": "0"}, {"PIGGY_ENFORCE_SERVICE_ACCOUNT": "1"}
+        {"aws-secret-name": "db", "piggy-enforce-service-account": "0"}, {"PIGGY_ENFORCE_SERVICE_ACCOUNT": variable}
     )
 
-    assert enforced.enforce_service_account
     [warning] = enforced.warnings
     assert warning.startswith(
         "annotation piggysec.com/piggy-enforce-service-account does nothing: the broker's variable"
@@ -133,7 +133,6 @@ def test_the_service_account_is_enforced_by_variable_only() -> None:
         ({"piggy-ignore-no-env": ""}, {}, "annotation piggysec.com/piggy-ignore-no-env: '' is not valid"),
         ({"debug": "tRUE"}, {"DEBUG": "true"}, "annotation piggysec.com/debug: 'tRUE' is not valid"),
         ({}, {"DEBUG": "2"}, "the webhook's variable DEBUG: '2' is not valid: expected true or false"),
-        ({}, {"PIGGY_ENFORCE_SERVICE_ACCOUNT": "yes"}, "the webhook's variable PIGGY_ENFORCE_SERVICE_ACCOUNT: 'yes'"),
         ({"aws-ssm-parameter-path": "prod"}, {}, "aws-ssm-parameter-path: 'prod' is not valid: expected a path"),
         ({"aws-secret-name": "\ud800"}, {}, "aws-secret-name: '\\ud800' is not valid: expected Unicode text"),
         (

@@ -114,6 +114,14 @@ def test_a_peer_that_hangs(aws: FaultyAws, store: Aws) -> None:
     assert refused(found, Parameter("/missing")).reason == "not_found"
 
 
+def test_sts_that_hangs(aws: FaultyAws, store: Aws) -> None:
+    """The refusal names who did not answer, and for which role: no secret has been asked for yet."""
+    aws.faults["STS"] = aws.hanging
+    found = store.fetch([SECRET], timeout=1.5)
+    assert found[SECRET] == Refusal(reason="unavailable", message="role reader: no answer from STS in time")
+    assert aws.asked["GetSecretValue"] == 0
+
+
 def test_a_hanging_read_is_given_up_and_asked_again(aws: FaultyAws, setup: Setup, hurried: list[float]) -> None:
     """No single read uses up the caller's time."""
     setup("secretsmanager").create_secret(Name="app/db", SecretString="secret")

@@ -267,7 +267,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 @st.composite
 def secret_pods(draw: st.DrawFn) -> Pod:
-    """A pod that asks for secrets, and in which nothing is wrong that other pods have."""
+    """A pod that asks for secrets, and in which nothing is wrong that other pods have; some bring an identity."""
     pod = draw(pods())
     spec, chosen = pod["spec"], draw(st.lists(st.sampled_from(sorted(_CHOICES)), max_size=3, unique=True))
     annotated = {key: draw(st.sampled_from(_CHOICES[key])) for key in chosen}
@@ -285,6 +285,12 @@ def secret_pods(draw: st.DrawFn) -> Pod:
             if entry.get("value") not in ("sm://", "$(REF)", "x$(A)") and entry["name"] != environ.AWS_ROLE_ARN
         ]
     spec["containers"][0]["env"].append({"name": "REF", "value": draw(st.sampled_from(REFERENCES[:2]))})
+    if draw(st.integers(min_value=0, max_value=2)) == 0:
+        pod["metadata"]["annotations"] |= {keys.PIGGY_SECRET_NAME: "prod/db", keys.PIGGY_STANDALONE: "true"}
+        for container in draw(st.lists(st.sampled_from(spec["containers"]), max_size=2)):
+            if draw(st.booleans()):
+                container["env"].append({"name": environ.AWS_ROLE_ARN, "value": ROLES[0]})
+            container["env"].append({"name": environ.AWS_WEB_IDENTITY_TOKEN_FILE, "value": "/data/token"})
     return pod
 
 

@@ -4,8 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.annotations import ENABLED_LABEL, SKIP_CONTAINERS
 from secretenv.references import PiggySource, Syntax
-from webhook.secrets.near import near
+from webhook.decide import decide
+from webhook.decision import Deny
+from webhook.precedence import Annotations
+from webhook.secrets.near import near, warn_of_near
+from webhook.secrets.restore import texts_of_variables
+from webhook.settings import parse_settings
 
 OURS = Syntax(ours=True, arns=False, piggy=None)
 PIGGY = Syntax(ours=False, arns=False, piggy=PiggySource(secret_name="shop"))
@@ -104,3 +110,25 @@ def test_a_reference_is_none(text: str) -> None:
     assert near(f"sm://{text}", OURS, tells_of_arns=True) is None
     near(text, OURS, tells_of_arns=True)
     near(text, PIGGY, tells_of_arns=True)
+
+
+@given(text=st.text() | st.text(alphabet="smdb:/pigy $\n") | st.sampled_from((ARN, "PIGGY CANARY", "sm//x", "SM://x")))
+def test_no_look_at_all_texts_hides_one(text: str) -> None:
+    """A pod's texts are looked through at once first: what is told of a text alone is told of it in its pod."""
+    env = [{"name": "A", "value": "1"}, {"name": "B", "value": text}]
+    pod = {"spec": {"containers": [{"name": "app", "env": env}]}}
+    for syntax in (OURS, PIGGY):
+        gathered = Annotations(pod, "shop", {})
+        warn_of_near(pod, texts_of_variables(pod), syntax, gathered, tells_of_arns=True)
+        assert bool(gathered.warnings) == (near(text, syntax, tells_of_arns=True) is not None)
+
+
+@pytest.mark.parametrize("text", ["plain", "with: a colon"])
+def test_annotation_is_read_whatever_the_variables_have(text: str) -> None:
+    """A pod without a role: its list of containers is no list, and is told so in any case."""
+    metadata = {"labels": {ENABLED_LABEL: "true"}, "annotations": {SKIP_CONTAINERS: "a;b"}}
+    pod = {"metadata": metadata, "spec": {"containers": [{"name": "app", "env": [{"name": "A", "value": text}]}]}}
+    settings, _ = parse_settings({"image": ["registry.example/token-injector:1"]}, {})
+    decision = decide(pod, "shop", {}, settings, seed="x")
+    assert isinstance(decision, Deny)
+    assert decision.reason == "bad_annotation"

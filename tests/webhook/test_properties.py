@@ -255,7 +255,7 @@ def test_what_is_planned_can_be_read(pod: Pod, settings: Settings) -> None:
             template = parse(variable.text, plan.syntax)
             assert template is not None
             # Of an escape there is nothing to read.
-            assert template.references or one.own_environment
+            assert template.references or one.own_environment or one.copied
     for file in plan.files:
         assert parse(file.text, plan.syntax) is not None
     listening = (env.get(secrets.SOCKETS) or "").split(":")

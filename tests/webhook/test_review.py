@@ -322,7 +322,10 @@ def test_no_account_named_is_the_default_one(spec: dict[str, Any], accounts: Acc
 
 @pytest.mark.parametrize(
     ("missing_role", "code", "what_to_do"),
-    [("allow", None, "the pod gets no AWS credentials"), ("deny", 403, "create it, annotated with the role's ARN, or")],
+    [
+        ("allow", None, "the webhook gives the pod no AWS credentials"),
+        ("deny", 403, "create it, annotated with the role's ARN, or"),
+    ],
 )
 def test_unknown_account_is_one_without_role(
     missing_role: str, code: int | None, what_to_do: str, make_settings: Callable[..., Settings]

@@ -68,7 +68,7 @@ def test_the_injected_container_is_told_to_deliver(spec: dict[str, Any]) -> None
     container = delivering(spec)
     program, *arguments = container["command"]
     is_native = container.get("restartPolicy") == "Always"
-    # The launcher keeps this for itself, and its children do one thing each.
+    # The launcher keeps this for itself, and tells its children what each has to do.
     handed_on = [argument for argument in arguments if argument != "--refresh=true"]
 
     assert spec["initContainers"][0] == container
@@ -83,20 +83,25 @@ def test_the_injected_container_is_told_to_deliver(spec: dict[str, Any]) -> None
     assert isinstance(meant, injector_settings.Settings)
     assert ("--refresh=true" in arguments) is is_native
     assert meant.has_plan
-    assert meant.file == environment(container)["AWS_WEB_IDENTITY_TOKEN_FILE"]
+    # The reader assumes its role with the token that it fetches, or with its author's, which another volume brings.
+    token_file = environment(container)["AWS_WEB_IDENTITY_TOKEN_FILE"]
+    [volume] = [name for name, path in mounted(container).items() if token_file.startswith(f"{path}/")]
+    assert (meant.file == token_file) is (volume == names.VOLUME_NAME)
+    assert meant.file.startswith(f"{mounted(container)[names.VOLUME_NAME]}/")
 
 
 @pytest.mark.parametrize("spec", list(injected_pods()))
 def test_others_wait_for_the_token_and_for_the_secrets(spec: dict[str, Any]) -> None:
     """The hook of a native sidecar awaits the files that the container writes, in its own volumes."""
-    container, plan = delivering(spec), planned(spec)
+    container = delivering(spec)
     if container.get("restartPolicy") != "Always":
         assert "lifecycle" not in container
         return
     command = container["lifecycle"]["postStart"]["exec"]["command"]
     awaited = [word for word in command[2:] if not word.startswith("--")]
 
-    token = [environment(container)["AWS_WEB_IDENTITY_TOKEN_FILE"]] if plan.awaits_token else []
+    words = (*container.get("command", ()), *container.get("args", ()))
+    token = [word.removeprefix("--file=") for word in words if word.startswith("--file=")]
     assert command[:2] == [names.LAUNCHER, names.AWAIT_COMMAND]
     assert awaited == [*token, f"{mounted(container)[secrets.STATE_VOLUME]}/{secrets.READY_FILE}"]
 

@@ -27,7 +27,7 @@ from webhook.precedence import Annotations
 from webhook.secrets.near import warn_of_near
 from webhook.secrets.piggy import may_configure, place_of, read_piggy
 from webhook.secrets.refused import RefusedError
-from webhook.secrets.restore import may_refer
+from webhook.secrets.restore import may_refer, texts_of_variables
 from webhook.secrets.values import WantedRotation, entrypoint, is_file_name, rotation
 from webhook.settings import Settings
 from webhook.values import SecretDelivery, SecretIdentity
@@ -75,9 +75,10 @@ def read_asked(pod: Pod, gathered: Annotations, settings: Settings, *, is_labell
     if not ours and piggy is None:
         return None
     syntax = Syntax(ours=ours, arns=switch == "arns", piggy=piggy.source if piggy else None)
+    texts = texts_of_variables(pod)
     # Applications in pods with a role read secrets themselves: an ARN is a plain setting there.
-    warn_of_near(pod, syntax, gathered, tells_of_arns=switch == "true")
-    if piggy is None and not gathered.has_any(_ABOUT_SECRETS) and not may_refer(pod):
+    warn_of_near(pod, texts, syntax, gathered, tells_of_arns=switch == "true")
+    if piggy is None and not gathered.has_any(_ABOUT_SECRETS) and not may_refer(pod, texts):
         return None  # most labelled pods
     default_identity: SecretIdentity = "broker" if piggy and piggy.address and not piggy.standalone else "direct"
     unresolved = gathered.value(keys.SECRET_UNRESOLVED, values.secret_unresolved, None)

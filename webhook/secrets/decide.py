@@ -52,6 +52,8 @@ def decide_secrets(
     settings: Settings,
     gathered: Annotations,
     entrypoints: Entrypoints,
+    *,
+    is_labelled: bool,
 ) -> SecretsInjection | None:
     """The injection; None where there is nothing to deliver after all. Raises `RefusedError`."""
     refusals = Refusals()
@@ -72,7 +74,7 @@ def decide_secrets(
             "--refresher-program=python: ask its operator for --refresher-program=launcher",
         )
     with refusals.collected():
-        reader = choose_reader(needs, asked, identity, settings, gathered)
+        reader = choose_reader(needs, asked, identity, settings, gathered, is_labelled=is_labelled)
     for one, delivery in served:
         with refusals.collected():
             if delivery != "envfile":
@@ -88,14 +90,12 @@ def decide_secrets(
             start = launched(one, delivery, pod, asked, settings, gathered, entrypoints)
         plans.append(_container_plan(one, delivery, copy, start, gathered))
         containers.append(_container(one, delivery, start))
-    has_token = identity is not None and identity.mode == "google" and reader.own is None
     plan = Plan(
         syntax=asked.syntax,
         containers=tuple(plans),
         files=tuple(FilePlan(name=name, text=text) for name, text in asked.files.items()),
         files_directory=f"{secrets.INJECTOR_PATH}/{secrets.FILES_VOLUME}" if asked.files else "",
         broker=reader.broker,
-        awaits_token=has_token,
         keeps_unresolved=asked.keeps_unresolved,
         rotation=asked.rotation.kind,
         rotation_interval=asked.rotation_interval,

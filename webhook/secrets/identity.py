@@ -9,21 +9,19 @@ Pure. In this order, the first that there is:
 | broker | the pod's, whose token the broker exchanges; without one the broker's own, which must be allowed |
 """
 
-import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from contract import annotations as keys
 from contract import environ, secrets
 from secretenv.plan import Broker
 from secretenv.references import Item, Parameter, ParameterPath, Secret, Source
 from webhook.decision import OwnIdentity, WebIdentity
-from webhook.env import INJECTED_VARIABLES, Entry, read_env
-from webhook.pod import Container
+from webhook.env import Entry
 from webhook.precedence import Annotations
 from webhook.secrets.asked import Asked
 from webhook.secrets.needs import Needs
+from webhook.secrets.own_identity import own_identity, read_brought
 from webhook.secrets.refused import RefusedError
 from webhook.settings import Settings
 
@@ -41,19 +39,30 @@ class Reader:
 
 
 def choose_reader(
-    needs: Needs, asked: Asked, identity: WebIdentity | None, settings: Settings, gathered: Annotations
+    needs: Needs,
+    asked: Asked,
+    identity: WebIdentity | None,
+    settings: Settings,
+    gathered: Annotations,
+    *,
+    is_labelled: bool,
 ) -> Reader:
-    """Who reads. Raises `RefusedError`."""
+    """Who reads; a labelled pod's containers get the web identity too. Raises `RefusedError`."""
     region = asked.region or _own_region(needs, settings)
     if asked.identity == "broker":
         return Reader(broker=_broker(settings, gathered), own=None, region=region)
     standalone = asked.piggy is not None and asked.piggy.standalone
-    own = None if identity and not standalone else _own_identity(needs, settings, gathered)
+    given = identity if is_labelled else None
+    own = None if identity and not standalone else own_identity(needs, given, settings, gathered)
     if own and asked.piggy and asked.piggy.region:
         # It is about the secrets alone; ours sets the region of containers that set none.
         own = OwnIdentity(env=tuple(each for each in own.env if each["name"] not in _REGIONS), mount=own.mount)
     elif own:
-        region = _own_region(needs, settings) or region
+        brought = {each["name"]: each for each in own.env}
+        # Of a container that sets none it is what this review appends, and the next one finds there.
+        region = _region_of(brought) or (given.region if given else None) or _own_region(needs, settings) or region
+        if not _region_of(brought) and any(name in brought for name in _REGIONS):
+            return Reader(broker=None, own=own, region=None)  # it has one, which only the container will know
     if identity is None and own is None:
         raise RefusedError(
             "no_role",
@@ -89,68 +98,15 @@ def _broker(settings: Settings, gathered: Annotations) -> Broker:
     )
 
 
-def _own_identity(needs: Needs, settings: Settings, gathered: Annotations) -> OwnIdentity | None:
-    """The first container's that brings a role, a token file, and the mount on which it lies."""
-    for container in needs.served:
-        author = _authors_variables(container, settings)
-        token_file = author.get(environ.AWS_WEB_IDENTITY_TOKEN_FILE, {}).get("value")
-        mount = _mount_of(str(token_file or ""), container.get("volumeMounts") or ())
-        if environ.AWS_ROLE_ARN in author and mount:
-            _refuse_other_roles(container, needs, settings, gathered)
-            taken = tuple(dict(author[name]) for name in INJECTED_VARIABLES if name in author)
-            return OwnIdentity(env=taken, mount={**mount, "readOnly": True})
-    return None
-
-
-def _refuse_other_roles(taken: Container, needs: Needs, settings: Settings, gathered: Annotations) -> None:
-    """One role reads for all: a container that brings none is served with it, one that brings another must not be.
-
-    Where no container with references brings a role, nobody has said which of the others' it shall be.
-    """
-    role = _authors_variables(taken, settings)[environ.AWS_ROLE_ARN]
-    with_references = {one.name: one for one in needs.containers}
-    for other in needs.served:
-        one, others = with_references.get(other["name"]), _authors_variables(other, settings).get(environ.AWS_ROLE_ARN)
-        if others is None or others == role:
-            continue
-        if (one and one.templates) or taken["name"] not in with_references:
-            raise RefusedError(
-                "no_role",
-                f"{gathered.pod_place}: containers {taken['name']!r} and {other['name']!r} bring different roles in "
-                f"{environ.AWS_ROLE_ARN}, and one pod reads its secrets with one role: give them one that may read the "
-                "secrets of both, or make two pods of it",
-            )
-        if one:
-            gathered.warn(
-                f"container {one.name}: if its variables become references, they are read with the role of container "
-                f"{taken['name']}, not with its own: one pod reads its secrets with one role"
-            )
-
-
-def _mount_of(path: str, mounts: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The innermost mount that holds the file."""
-    holding = [mount for mount in mounts if _holds(str(mount.get("mountPath") or ""), path)]
-    return max(holding, key=lambda mount: len(str(mount["mountPath"])), default=None)
-
-
-def _holds(mount_path: str, path: str) -> bool:
-    return bool(mount_path) and path.startswith(f"{posixpath.normpath(mount_path).rstrip('/')}/")
-
-
 def _own_region(needs: Needs, settings: Settings) -> str | None:
     """The one that a container's author wrote down."""
-    for container in needs.served:
-        author = _authors_variables(container, settings)
-        for name in _REGIONS:
-            value = author.get(name, {}).get("value")
-            if value:
-                return str(value)
-    return None
+    found = (_region_of(read_brought(container, None, settings).variables) for container in needs.served)
+    return next((region for region in found if region), None)
 
 
-def _authors_variables(container: Container, settings: Settings) -> Mapping[str, Entry]:
-    """Without those that a review of ours appended."""
-    return read_env(container, settings.volume_name).author
+def _region_of(variables: Mapping[str, Entry]) -> str | None:
+    values = (variables.get(name, {}).get("value") for name in _REGIONS)
+    return next((str(value) for value in values if value), None)
 
 
 def _refuse_without_region(needs: Needs, region: str | None, gathered: Annotations) -> None:

@@ -48,17 +48,20 @@ _LETTERS = "".join(sorted({name[0] for name in (*_NAMES, *_TYPOS)}))
 _WORTH_A_LOOK = re.compile(rf"arn:|[{_LETTERS}][a-z-]{{0,9}}[:/]|\s*piggy", re.IGNORECASE)
 
 
-def warn_of_near(pod: Pod, syntax: Syntax, gathered: Annotations, *, tells_of_arns: bool) -> None:
-    """A warning for each such variable of the pod's containers; `syntax` is what the pod asks for."""
+def warn_of_near(pod: Pod, texts: str, syntax: Syntax, gathered: Annotations, *, tells_of_arns: bool) -> None:
+    """A warning for each such variable of the pod's containers; `syntax` is what the pod asks for.
+
+    `texts` are all that its variables have, one in a line. Raises `AnnotationError`.
+    """
     skipped = gathered.value(keys.SKIP_CONTAINERS, values.container_names, _NOBODY)
-    begins = _WORTH_A_LOOK.match
+    if not (":" in texts or "//" in texts or (syntax.piggy is not None and "piggy" in texts.lower())):
+        return  # what no slip is without; most pods have nothing of the kind
     found = [
         f"container {container['name']}: variable {entry.get('name')} {what}"
         for _, _, container in application_containers(pod, skipped)
         for entry in container.get("env") or ()
-        # Most values are nothing like a reference.
         if isinstance(text := entry.get("value"), str)
-        and begins(text)
+        and _WORTH_A_LOOK.match(text)
         and (what := near(text, syntax, tells_of_arns=tells_of_arns))
     ]
     for warning in found[:_TOLD]:

@@ -21,7 +21,7 @@ from webhook.secrets.look_ups import ConfigMaps, LookUpUnavailableError
 from webhook.secrets.pieces import may_become_reference
 from webhook.secrets.piggy import REFERENCE_PREFIX, stays_text
 from webhook.secrets.refused import Refusals, RefusedError
-from webhook.secrets.restore import PIGGY_CONTAINER, has_our_volumes, may_refer, restore
+from webhook.secrets.restore import PIGGY_CONTAINER, has_our_volumes, may_refer, restore, texts_of_variables
 from webhook.secrets.variables import (
     ConfigMapData,
     Room,
@@ -95,7 +95,7 @@ def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps
         )
     if asked is None:
         return None
-    if not (asked.is_explicit or asked.files or may_refer(restored.pod)):
+    if not (asked.is_explicit or asked.files or may_refer(restored.pod, texts_of_variables(restored.pod))):
         return None
     skipped = gathered.value(keys.SKIP_CONTAINERS, values.container_names, _NOBODY) | {PIGGY_CONTAINER}
     served = [(which, each) for which, _, each in application_containers(restored.pod, skipped)]

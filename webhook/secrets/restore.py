@@ -39,19 +39,22 @@ def is_our_volume(name: object, token: str | None = None) -> bool:
     return isinstance(name, str) and (name == token or name.startswith(secrets.VOLUME_PREFIX) or name in _OUR_VOLUMES)
 
 
-def may_refer(pod: Pod) -> bool:
-    """Whether a variable may be a reference, or was one before an earlier review. Most have no colon."""
-    spec = pod["spec"]
-    for which in CONTAINER_LISTS:
-        for container in spec.get(which) or ():
-            for entry in container.get("env") or ():
-                value = entry.get("value")
-                if value is None:
-                    value = annotations(pod).get(annotation_meant(entry) or "")
-                # Of $(NAME) a reference may come that stands nowhere as a whole.
-                if isinstance(value, str) and ("$(" in value or (":" in value and _is_marked(value))):
-                    return True
-    return has_our_volumes(pod)
+def texts_of_variables(pod: Pod) -> str:
+    """What the pod's variables have, as far as the pod itself says it, a line each: to be looked through at once."""
+    entries = [entry for which in CONTAINER_LISTS for each in containers(pod, which) for entry in each.get("env") or ()]
+    texts = [text for entry in entries if isinstance(text := entry.get("value"), str)]
+    if len(texts) < len(entries):
+        meant = [annotations(pod).get(annotation_meant(entry) or "") for entry in entries if entry.get("value") is None]
+        texts += [text for text in meant if isinstance(text, str)]
+    return "\n".join(texts)
+
+
+def may_refer(pod: Pod, texts: str) -> bool:
+    """Whether one of the `texts_of_variables` may be a reference, or was one before an earlier review.
+
+    Most have no colon. Of $(NAME) a reference may come that stands nowhere as a whole.
+    """
+    return "$(" in texts or (":" in texts and _is_marked(texts)) or has_our_volumes(pod)
 
 
 def _is_marked(value: str) -> bool:

@@ -81,6 +81,19 @@ def test_answer_that_is_no_json_is_a_bug(caplog: pytest.LogCaptureFixture) -> No
     assert len(caplog.records) == 1
 
 
+@pytest.mark.parametrize("uid", ['"patch":""', '\\"patch":""', "ü", '{"patch":""}'])
+def test_patch_stands_in_its_place_alone(uid: str) -> None:
+    """A patch is put into the answer's text as it is, and no text of a caller's is taken for its place."""
+    response = {"uid": uid, "allowed": True, "warnings": [uid], "patchType": "JSONPatch", "patch": "W10="}
+    body = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+    answer = Answer(body=body, outcome="injected", reason="native", fields={})
+    caller = create_app(lambda _: answer).test_client()
+
+    answered = caller.post("/pods", data=review_of("good"), content_type="application/json")
+
+    assert json.loads(answered.get_data(as_text=True)) == body
+
+
 def test_review_too_deep_for_us_is_a_bad_request(caplog: pytest.LogCaptureFixture) -> None:
     """A body that the parser takes and a review can't walk is the caller's doing, not a bug."""
 

@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -292,4 +293,16 @@ def test_a_bug_in_the_gauges_ends_no_worker(start: Start) -> None:
     with webhook.caller() as caller:
         assert caller.post(review_of("good"))["response"]["allowed"]
     assert webhook.workers() == before
+    assert "the gauges are not up to date" in webhook.log()
+
+
+def test_a_bug_in_the_gauges_stops_no_start(start: Start, tmp_path: Path) -> None:
+    """A worker that is born with it answers reviews: gunicorn ends a whole server for one worker that can't start."""
+    bug = tmp_path / "bug"
+    bug.write_text("bug")
+    webhook = start(unready_file=str(bug))
+
+    with webhook.caller(timeout=30) as caller:
+        assert caller.post(review_of("good"))["response"]["allowed"]
+    assert webhook.metric("token_injector_bugs_total") >= 1
     assert "the gauges are not up to date" in webhook.log()
