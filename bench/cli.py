@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench import accounts, launcher, memory, mutation, secrets, storm, token, webhook
-from bench.result import BenchError, Result, table, write
+from bench.result import BenchError, BusyError, Result, table, write
 
 EXAMPLE = "example:\n  python -m bench token memory    only these two"
 # Neighbours of a shared machine come and go within minutes; a regression is there each time.
@@ -56,11 +56,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def confirmed(measure: Callable[[], list[Result]]) -> list[Result]:
     """Results of which each one over its bound was over it in ATTEMPTS measurements; of several, the lowest counts."""
-    results = measure()
-    for _ in range(ATTEMPTS - 1):
+    results: list[Result] = []
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            found = measure()
+        except BusyError as exc:
+            if not left:
+                raise
+            print(f"  {exc}; tried again", file=sys.stderr, flush=True)
+            continue
+        pairs = zip(results or found, found, strict=True)
+        results = [min(pair, key=lambda result: result.measured) for pair in pairs]
         over = [result.name for result in results if not result.passes]
         if not over:
             break
-        print(f"  over its bound, measured again: {', '.join(over)}", file=sys.stderr, flush=True)
-        results = [min(pair, key=lambda result: result.measured) for pair in zip(results, measure(), strict=True)]
+        if left:
+            print(f"  over its bound, measured again: {', '.join(over)}", file=sys.stderr, flush=True)
     return results

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from bench.result import BenchError, Result
+from bench.result import BusyError, Result
 from contract import environ
 from demo.fakes.metadata import MetadataServer
 
@@ -42,7 +42,7 @@ def measure() -> list[Result]:
             environment = _environment(metadata.host, folder)
             products.append(_quiet(partial(_per_copy, commands, environment, files)))
     if statistics.median(products) <= 0:
-        raise BenchError("other processes gave back more memory than the copies took: measure on a quiet machine")
+        raise BusyError("other processes gave back more memory than the copies took: measure on a quiet machine")
     return [
         Result(
             name=f"sleeping refresher, each of {COPIES}",
@@ -106,7 +106,7 @@ def _wait_until_asleep(copies: Sequence[subprocess.Popen[bytes]], files: Sequenc
             time.sleep(_SETTLE_SECONDS)
             return
         time.sleep(0.2)
-    raise BenchError("the refreshers did not get their tokens within 120 s")
+    raise BusyError("the refreshers did not get their tokens within 120 s")
 
 
 def _megabytes() -> float:

@@ -10,6 +10,10 @@ class BenchError(RuntimeError):
     """This machine can't be measured now; says why and what to do."""
 
 
+class BusyError(BenchError):
+    """Other processes are in the way now; another try may go well."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One row: the product against a named floor, measured in the same run."""

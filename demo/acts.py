@@ -24,7 +24,7 @@ from demo.stage import ROLE, ROOT, TOKEN_LIFETIME, Stage, manifest, patched
 APPLICATION = "app"
 # The first token ends in this time, and the program must go on for a while after it.
 SECONDS_OF_WORK = TOKEN_LIFETIME + 3
-PROMPTLY = 2.0
+PROMPTLY = 5.0
 READABLE_BY_ALL = 0o644
 
 

@@ -27,8 +27,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 ROLE = "arn:aws:iam::123456789012:role/orders"
 IMAGE = "registry.example/token-injector:1"
-# One second here is five minutes of a cluster: Google's hour lasts twelve seconds, the 30 s floor a tenth of one.
-TIME_DIVISOR = 300
+# A second here is two and a half minutes of a cluster: Google's hour lasts 24 s, and the refresher's child has 0.4 s.
+TIME_DIVISOR = 150
 TOKEN_LIFETIME = 3600 / TIME_DIVISOR
 SERVER_NAME = "admission-webhook-svc.webhook.svc"
 # No library in any process of the demo looks for a cloud.

@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.faults.result import Result, as_json
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = [row for row in ROWS if row.name in chosen.rows or (not chosen.rows and (row.quick or not chosen.quick))]
     try:
         with world(Images.from_environ()) as shared:
-            results = [measure(row, shared) for row in rows]
+            results = [confirmed(row, shared) for row in rows]
             # Here: what was measured outlives a cluster that does not let go of a namespace.
             write_json(as_json(results, header(_command(chosen.rows, quick=chosen.quick))), chosen.output)
     except (FaultError, ClusterError) as exc:
@@ -60,6 +61,20 @@ def _command(rows: Sequence[str], *, quick: bool) -> str:
     """What repeats the run: a table of some rows must not look like one of all."""
     arguments = [*(["--quick"] if quick else []), *(shlex.quote(row) for row in rows)]
     return f"python -m bench.faults {' '.join(arguments)}" if arguments else "make faults"
+
+
+def confirmed(row: Row, shared: World) -> Result:
+    """What the row cost. One that could not be done, or in which something was late, is done once more, and says so.
+
+    A busy node makes calls late once, a fault of ours each time. An unmutated pod or a lost token is never excused.
+    """
+    result = measure(row, shared)
+    if result.passes or not result.is_measured or result.unmutated or result.tokens_lost:
+        return result
+    print("  done once more", file=sys.stderr, flush=True)
+    again = measure(row, shared)
+    first = f"{result.refused} refused, {result.unreachable} unreachable, {result.failed_calls} calls failed"
+    return replace(again, proof=f"{again.proof}; done twice, at first: {first} ({result.proof})")
 
 
 def measure(row: Row, shared: World) -> Result:

@@ -8,7 +8,8 @@ from typing import Any
 # How Go says that a connection ended under a request, or that nobody listens where a replica was. Long messages are
 # cut by our client, so the tail of "read tcp …: connection reset by peer" may be missing.
 _CUT_OFF = re.compile(
-    r"failed calling webhook .*(EOF$|read tcp |write tcp |connection (reset|refused)|broken pipe|server closed)"
+    r"failed calling webhook .*(EOF$|read tcp |write tcp |connection (reset|refused)|no route to host|broken pipe|"
+    r"server closed)"
 )
 
 

@@ -97,12 +97,16 @@ class World:
         until(
             "a new token of each application",
             lambda: all(has_token_of(_lines(self.namespace, name), since) for name in _SHAPES),
-            seconds=TOKEN_LIFETIME + 2 * _EVERY,
+            # A token that nobody replaced is lost by then, and counted.
+            seconds=2 * TOKEN_LIFETIME,
             every=_EVERY,
         )
 
     def in_sidecar(self, name: str, program: str) -> subprocess.CompletedProcess[str]:
-        """Run Python in the injected container of an application; its exit code is the caller's to judge."""
+        """Run Python in the injected container of an application; its exit code is the caller's to judge.
+
+        Raises `FaultError` for one that does not end.
+        """
         command = [
             "kubectl",
             "exec",
@@ -116,7 +120,10 @@ class World:
             "-c",
             program,
         ]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        try:
+            return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        except subprocess.TimeoutExpired as exc:
+            raise FaultError(f"no end of a program in {name} within {exc.timeout:g} s") from exc
 
     def kill_processes(self, pod: dict[str, Any], container: str) -> int:
         """SIGKILL every process of a container, from the node; how many."""

@@ -104,7 +104,7 @@ def relay(image: str, to: str) -> str:
             "spec": {"hostNetwork": True, "containers": [container]},
         }
     )
-    kubectl("wait", "-n", NAMESPACE, f"pod/{name}", "--for=condition=Ready", "--timeout=60s", seconds=70)
+    kubectl("wait", "-n", NAMESPACE, f"pod/{name}", "--for=condition=Ready", "--timeout=120s", seconds=130)
     return f"{get('pod', name, NAMESPACE)['status']['podIP']}:{port}"
 
 

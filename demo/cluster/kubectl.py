@@ -18,7 +18,7 @@ class ClusterError(Exception):
     """A command failed or a wait was in vain; the message has the command and its last words."""
 
 
-def kubectl(*arguments: str, given: str | None = None, seconds: float = 60) -> str:
+def kubectl(*arguments: str, given: str | None = None, seconds: float = 120) -> str:
     """What kubectl printed. Raises `ClusterError`."""
     return run(["kubectl", *arguments], given=given, seconds=seconds).stdout
 
@@ -74,7 +74,7 @@ def require_ours(*names: str) -> None:
 
 def apply(*manifests: Manifest, verb: str = "apply", arguments: Sequence[str] = ()) -> str:
     """Apply (or create) objects; what kubectl said on stderr: the API server's warnings."""
-    return run(["kubectl", verb, *arguments, "-f", "-"], given=_list(manifests), seconds=60).stderr
+    return run(["kubectl", verb, *arguments, "-f", "-"], given=_list(manifests), seconds=120).stderr
 
 
 def create_refused(manifest: Manifest) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import cli
-from bench.result import BenchError, Result, table, write
+from bench.result import BenchError, BusyError, Result, table, write
 from bench.review import SIZE, body
 
 
@@ -101,3 +101,28 @@ def test_only_what_is_over_each_time_is_over(
     assert measured.passes is passes
     assert measured.value == min(values)
     assert len(list(left)) == len(values) - measurements
+
+
+def test_a_busy_machine_is_tried_again() -> None:
+    """One that is busy each time can't be measured; anything else that can't is told at once."""
+    tries = 0
+
+    def measure(error: type[BenchError], times: int) -> list[Result]:
+        nonlocal tries
+        tries += 1
+        if tries <= times:
+            raise error("not now")
+        return [result(15)]
+
+    (measured,) = cli.confirmed(lambda: measure(BusyError, 1))
+    assert (measured.value, tries) == (15, 2)
+
+    tries = 0
+    with pytest.raises(BusyError):
+        cli.confirmed(lambda: measure(BusyError, 9))
+    assert tries == cli.ATTEMPTS
+
+    tries = 0
+    with pytest.raises(BenchError):
+        cli.confirmed(lambda: measure(BenchError, 1))
+    assert tries == 1

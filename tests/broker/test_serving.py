@@ -141,13 +141,13 @@ def test_pods_that_start_while_aws_is_away_wait_and_then_start(
     world: World, start: Start, question: dict[str, Any]
 ) -> None:
     """What AWS cannot answer is said to be passing; the same question gets its values when AWS is back."""
-    broker, token = start(request_timeout=1), world.token("a")
+    broker, token = start(request_timeout=3), world.token("a")
     world.aws.faults["STS"] = says(503, "ServiceUnavailable")
     status, answer = broker.ask(token, question)
     assert status == 200, answer
     assert answer["refusals"][SECRET]["reason"] == "unavailable"
     world.aws.faults.clear()
-    wait_for(lambda: bool(broker.ask(token, question)[1]["values"]))
+    wait_for(lambda: bool(broker.ask(token, question)[1].get("values")))
 
 
 @pytest.mark.parametrize("size", [(1 << 20) + 1, 20 << 20])
@@ -166,7 +166,8 @@ def test_an_oversized_body_is_refused(world: World, start: Start, size: int) -> 
 
 def test_slow_senders_hold_no_thread(world: World, start: Start, question: dict[str, Any]) -> None:
     """More senders of a byte at a time than there are threads: a pod is answered meanwhile."""
-    broker = start(threads=8, read_timeout=3)
+    broker = start(threads=8, read_timeout=10)
+    assert broker.ask(world.token("a"), question)[0] == 200  # its clients are made by the first question
     slow: list[socket.socket] = []
     for _ in range(16):
         sock = socket.create_connection(("127.0.0.1", broker.port), timeout=10)
@@ -174,7 +175,7 @@ def test_slow_senders_hold_no_thread(world: World, start: Start, question: dict[
         slow[-1].sendall(b"POST /v1/secrets HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{")
     started = time.monotonic()
     assert broker.ask(world.token("a"), question)[0] == 200
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 8
     for each in slow:
         each.close()
 

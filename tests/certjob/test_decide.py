@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from certjob.certificates import Issued, issue_authority, issue_leaf, new_private_key
@@ -185,7 +185,6 @@ _LEAF = new_leaf(_AUTHORITY, _NAMES, _START, 90 * DAY)
 _BROKEN_OR = st.booleans()
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     age=st.timedeltas(timedelta(0), 400 * DAY),
     broken=st.sets(st.sampled_from(["leaf", "leaf_key", "authorities", "authority_key"])),

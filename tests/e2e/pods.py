@@ -6,8 +6,13 @@ from typing import Any
 
 from demo.cluster.kubectl import ClusterError, get, kubectl, until
 
+# Where an hour lasts a minute, a pod's minute for its token lasts a second: on a busy machine its injected container
+# may fail, and is tried again after the kubelet's 10, 20 and 40 s. And many pods start at once, each with a
+# Python of its own.
+PATIENCE = 150.0
 
-def ended(namespace: str, name: str, *, seconds: float = 60) -> dict[str, Any]:
+
+def ended(namespace: str, name: str, *, seconds: float = PATIENCE) -> dict[str, Any]:
     """The pod, when it has succeeded. Raises `ClusterError`, with its words, if it failed."""
     return until(f"the end of pod {namespace}/{name}", lambda: _succeeded(namespace, name), seconds=seconds)
 
@@ -26,7 +31,7 @@ def lines(namespace: str, name: str, container: str = "app") -> list[dict[str, A
     return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
 
 
-def told(namespace: str, name: str, container: str = "app", *, seconds: float = 150) -> list[dict[str, Any]]:
+def told(namespace: str, name: str, container: str = "app", *, seconds: float = PATIENCE) -> list[dict[str, Any]]:
     """The container's lines, once there is one. Many pods may start at once."""
 
     def said() -> list[dict[str, Any]]:
@@ -35,7 +40,7 @@ def told(namespace: str, name: str, container: str = "app", *, seconds: float = 
     return until(f"a line of pod {namespace}/{name}", lambda: said() or None, seconds=seconds)
 
 
-def called(namespace: str, name: str, *, calls: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
+def called(namespace: str, name: str, *, calls: int = 1, seconds: float = PATIENCE) -> list[dict[str, Any]]:
     """The application's lines, once it has made so many calls. Raises `ClusterError` if one before that failed."""
 
     def enough() -> list[dict[str, Any]] | None:

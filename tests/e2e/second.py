@@ -22,7 +22,7 @@ def second_webhook(namespace: str, image: str, folder: Path) -> Iterator[None]:
     files = {name: base64.b64encode((folder / name).read_bytes()).decode() for name in ("tls.crt", "tls.key")}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": _metadata(namespace, "second"), "data": files}
     apply(secret, _service(namespace), _deployment(namespace, image))
-    kubectl("rollout", "status", "deployment/second", "-n", namespace, "--timeout=60s", seconds=70)
+    kubectl("rollout", "status", "deployment/second", "-n", namespace, "--timeout=120s", seconds=130)
     apply(_configuration(namespace, base64.b64encode((folder / "ca.crt").read_bytes()).decode()))
     try:
         yield

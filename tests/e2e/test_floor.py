@@ -38,7 +38,7 @@ def test_a_fixed_floor_decides_the_shape(
     assert floors() == [floor] * 2
     # An init container's minute lasts a second here: it may need another try.
     apply(pod(place, "shaped", [application(images.application, "--calls=0")], restartPolicy="OnFailure"))
-    assert called(place, "shaped", seconds=150)[0]["token_was_there"]
+    assert called(place, "shaped")[0]["token_was_there"]
     spec = get("pod", "shaped", place)["spec"]
     assert [each["name"] for each in spec["initContainers"]] == init
     assert [each["name"] for each in spec["containers"]] == ordinary

@@ -15,14 +15,13 @@ from demo.cluster.release import NAME, NAMESPACE, Images, Release
 from demo.cluster.workload import ROLE_ARN, pod, revealing, service_account
 from tests.e2e import vault
 from tests.e2e.can_i import check_golden, may
-from tests.e2e.pods import told
+from tests.e2e.pods import PATIENCE, told
 from tests.e2e.silence import silent_namespace
 
 ASKS = {"admission.token-injector/secrets": "true", "admission.token-injector/secret-identity": "broker"}
 CLUSTER = {"admission.token-injector/mode": "cluster"}
 ROLES = {name: f"arn:aws:iam::123456789012:role/broker-{name}" for name in ("a", "b")}
 ADDRESS = f"{NAME}-broker.{NAMESPACE}.svc"
-PATIENCE = 150
 # Asks the broker with what it reads from stdin, as any process of a pod could.
 _ASK = """
 import http.client, json, ssl, sys

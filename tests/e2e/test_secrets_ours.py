@@ -13,7 +13,7 @@ from demo.cluster.reveal import fingerprint
 from demo.cluster.workload import ROLE_ARN, job, pod, revealing, service_account, unlabelled
 from tests.e2e import vault
 from tests.e2e.conftest import ROLE
-from tests.e2e.pods import ended, first_pod, lines, told
+from tests.e2e.pods import PATIENCE, ended, first_pod, lines, told
 from tests.e2e.silence import silent_namespace
 
 PREFIX = "admission.token-injector/"
@@ -48,8 +48,6 @@ ONE = {"USER_NAME": "sm://shop/db#user"}
 ONE_SEEN = vault.revealed({"USER_NAME": USER})
 FILES = "/var/run/secrets/token-injector"
 LAUNCHES = ["/var/run/token-injector/launcher", "exec", "--"]
-# Many pods start at once, and each reads with a Python of its own.
-PATIENCE = 150
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +113,7 @@ def _pods(place: str, image: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", ["all", "all-launcher"])
 def test_every_reference_is_what_it_refers_to(name: str, place: str) -> None:
     """Secrets, parameters, items, longer texts and filters, in one pod; the value reaches arguments by $(NAME)."""
-    ended(place, name, seconds=PATIENCE)
+    ended(place, name)
     (said,) = lines(place, name)
 
     assert said["variables"] == SEEN
@@ -126,7 +124,7 @@ def test_every_reference_is_what_it_refers_to(name: str, place: str) -> None:
 
 def test_the_application_of_an_env_file_sees_nothing_else(place: str) -> None:
     """No volume of ours, no variable that it did not have."""
-    ended(place, "alone", seconds=PATIENCE)
+    ended(place, "alone")
     (said,) = lines(place, "alone")
 
     assert said["variables"] == ONE_SEEN
@@ -137,7 +135,7 @@ def test_the_application_of_an_env_file_sees_nothing_else(place: str) -> None:
 @pytest.mark.parametrize("name", ["several", "several-launcher"])
 def test_every_container_and_the_authors_init_container_have_theirs(name: str, place: str) -> None:
     """Each of three sees the value."""
-    ended(place, name, seconds=PATIENCE)
+    ended(place, name)
     for container in ("prepares", "app", "other"):
         (said,) = lines(place, name, container)
         assert said["variables"] == ONE_SEEN
@@ -146,7 +144,7 @@ def test_every_container_and_the_authors_init_container_have_theirs(name: str, p
 @pytest.mark.parametrize(("name", "second"), [("map", "FROM_MAP"), ("secret", "HIDDEN"), ("secret-init", "HIDDEN")])
 def test_references_in_config_maps_and_secrets_are_resolved(name: str, second: str, place: str) -> None:
     """By key and whole; what a Secret holds the webhook never reads, so that the launcher looks."""
-    ended(place, name, seconds=PATIENCE)
+    ended(place, name)
     (said,) = lines(place, name)
 
     assert said["variables"] == vault.revealed({"KEY": USER, second: USER})
@@ -156,7 +154,7 @@ def test_references_in_config_maps_and_secrets_are_resolved(name: str, second: s
 
 def test_files_are_made_of_references(place: str) -> None:
     """A template, and a value that no env file could hold."""
-    ended(place, "files", seconds=PATIENCE)
+    ended(place, "files")
     (said,) = lines(place, "files")
 
     expected = {f"{FILES}/db.txt": f"user={USER}\n", f"{FILES}/quoted": vault.DATABASE["quoted"]}

@@ -31,8 +31,6 @@ MODES: Mapping[str, tuple[dict[str, str], str]] = {
 BELOW_PATH = {"piggysec.com/aws-ssm-parameter-path": "/shop/api"}
 CASES = [*product(MODES, ("envfile", "launcher"), ("command", "bare"))]
 WANTED = {"FOO": "piggy:password"}
-# Many pods start at once, and each reads with a Python of its own.
-PATIENCE = 150
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +88,7 @@ def with_own_token(made: dict[str, Any]) -> dict[str, Any]:
 def test_the_value_is_in_the_variable(mode: str, delivery: str, start: str, place: str) -> None:
     """The application is process 1 under its own name, with the value in FOO."""
     name = f"{mode}-{delivery}-{start}"
-    ended(place, name, seconds=PATIENCE)
+    ended(place, name)
     (said,) = lines(place, name)
 
     assert said["pid"] == 1
@@ -104,6 +102,6 @@ def test_the_value_is_in_the_variable(mode: str, delivery: str, start: str, plac
 
 def test_a_parameter_below_a_path(place: str) -> None:
     """The other annotation that names a source: the pod is sent, and the last part of a name is the key."""
-    ended(place, "parameters", seconds=PATIENCE)
+    ended(place, "parameters")
     (said,) = lines(place, "parameters")
     assert said["variables"] == vault.revealed({"FOO": vault.PARAMETERS["/shop/api/key"]})

@@ -12,7 +12,7 @@ from demo.cluster.release import Images, Release
 from demo.cluster.workload import ROLE_ARN, pod, revealing, service_account, unlabelled
 from tests.e2e import vault
 from tests.e2e.conftest import ROLE
-from tests.e2e.pods import ended, lines
+from tests.e2e.pods import PATIENCE, ended, lines
 from tests.e2e.silence import silent_namespace
 
 PREFIX = "admission.token-injector/"
@@ -36,8 +36,6 @@ KEPT: Mapping[str, dict[str, str]] = {
     "kept-piggy-launcher": PIGGY | {"piggysec.com/piggy-ignore-no-env": "true", PREFIX + "secret-delivery": "launcher"},
     "kept-ours": ASKS | {PREFIX + "secret-unresolved": "keep"},
 }
-# Many pods start at once, and each reads with a Python of its own.
-PATIENCE = 150
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +83,7 @@ def _described(place: str, name: str, words: tuple[str, ...]) -> str | None:
 @pytest.mark.parametrize("name", KEPT)
 def test_what_may_stay_stays_and_the_others_are_set(name: str, place: str) -> None:
     """Variable by variable."""
-    ended(place, name, seconds=PATIENCE)
+    ended(place, name)
     (said,) = lines(place, name)
 
     nobody = "piggy:nobody" if "piggy" in name else "sm://shop/db#nobody"

@@ -14,7 +14,7 @@ from demo.cluster.reveal import fingerprint
 from demo.cluster.workload import ROLE_ARN, pod, revealing, service_account
 from tests.e2e import vault
 from tests.e2e.conftest import ROLE
-from tests.e2e.pods import lines, told
+from tests.e2e.pods import PATIENCE, lines, told
 from tests.e2e.silence import silent_namespace
 
 PREFIX = "admission.token-injector/"
@@ -24,7 +24,6 @@ ASKS = {PREFIX + "secrets": "true", PREFIX + "secret-rotation-interval": "30"}
 ROTATIONS = {"none": "none", "file": "file", "signal": "signal:HUP", "restart": "restart"}
 OLD, NEW = f"old {vault.CANARY}", f"new {vault.CANARY}"
 METRICS_PORT = "9464"
-PATIENCE = 150
 
 
 def secret(name: str) -> str:

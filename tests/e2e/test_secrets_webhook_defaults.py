@@ -18,7 +18,6 @@ from tests.e2e.silence import silent_namespace
 
 LABEL = "relies-on-piggy"
 WANTED = {"FOO": "piggy:password"}
-PATIENCE = 150
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,7 @@ def place(installed: Installed, images: Images) -> Iterator[str]:
 @pytest.mark.parametrize("name", ["written", "map", "labelled-map"])
 def test_the_value_is_in_the_variable(name: str, place: str) -> None:
     """Wherever the pod has the text from, with our label or without."""
-    ended(place, name, seconds=PATIENCE)
+    ended(place, name)
     (said,) = lines(place, name)
     assert said["variables"] == vault.revealed({"FOO": vault.DATABASE["password"]})
 
@@ -63,7 +62,7 @@ def test_another_namespace_is_left_alone(place: str, images: Images) -> None:
     with silent_namespace("others") as other:
         apply(service_account(other, "app", {ROLE_ARN: ROLE}))
         apply(unlabelled(pod(other, "written", [revealing(images.application, WANTED)])))
-        ended(other, "written", seconds=PATIENCE)
+        ended(other, "written")
         (said,) = lines(other, "written")
         assert said["variables"] == vault.revealed(WANTED)
         assert "initContainers" not in get("pod", "written", other)["spec"]

@@ -44,7 +44,7 @@ def test_uninstalling_leaves_a_cluster_that_creates_pods(installed: Installed, a
     """No pod is refused on the way, and nothing of the release remains, its Secrets neither."""
     with load(from_kubeconfig(os.environ["KUBECONFIG"]), account, rate=RATE) as outcome:
         installed.uninstall()
-        until("the end of everything", lambda: not remains(), seconds=60)
+        until("the end of everything", lambda: not remains(), seconds=120)
     apply(pod(account, "without", [application(images.application)]))
     assert (outcome.refused, outcome.unreachable) == (0, 0), outcome
 

@@ -4,7 +4,7 @@ import random
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.fakes.api_server import ApiServer
@@ -50,7 +50,7 @@ LIST_FAULTS = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(before=st.lists(NAMES, max_size=8), lists=LIST_FAULTS, watches=WATCH_FAULTS)
 def test_every_order(before: list[str], lists: list[Fault], watches: list[Fault]) -> None:
     """After any order of events, duplicates, half lines, disconnects, 410s and refusals the cache equals the server."""
@@ -70,7 +70,7 @@ def test_every_order(before: list[str], lists: list[Fault], watches: list[Fault]
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1 << 32))
 def test_changes_while_it_goes_away(seed: int) -> None:
     """Changes at any moment, compactions and restarts of the API server among them: the cache catches up."""

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.trust import (
@@ -157,7 +157,6 @@ _CONDITIONS = st.dictionaries(
 )
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(_CONDITIONS, min_size=1, max_size=3))
 def test_without_a_deny_the_corrected_policy_always_allows(conditions: list[dict[str, Any]]) -> None:
     """Whatever conditions on the token stood there; and correcting twice changes nothing more."""

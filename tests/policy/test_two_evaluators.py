@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.trust import Allowed, Undecided, evaluate
@@ -35,7 +35,6 @@ _STATEMENTS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(_STATEMENTS, min_size=1, max_size=3), st.sampled_from(["2012-10-17", "2008-10-17"]))
 def test_both_evaluators_agree(statements: list[dict[str, Any]], version: str) -> None:
     """For any conditions, effects, principals and actions: the doctor and the strict STS say the same."""

@@ -77,7 +77,8 @@ def clock() -> Clock:
 
 
 def make_lookups(api: Api, clock: Clock, **limits: float) -> Lookups:
-    """Lookups at this API server."""
+    """Lookups at this API server, patient unless a test says otherwise: on a busy machine a thread starts late."""
+    limits = {"timeout": 20, "patience": 20} | limits
     return Lookups(api, abandon=api.abandon, clock=clock, limits=LookupLimits(**limits))  # type: ignore[arg-type]  # seconds and counts
 
 
@@ -113,7 +114,7 @@ def opened_after(api: Api, requests: int, action: Callable[[], list[Mapping[str,
 
 def test_one_request_for_many(api: Api, clock: Clock) -> None:
     """Two hundred callers who miss the same account at once cost one request and get the same answer."""
-    lookups = make_lookups(api, clock, timeout=20, patience=20)
+    lookups = make_lookups(api, clock)
     assert opened_after(api, 1, lambda: tries(lookups, *["web"] * 200)) == [FOUND] * 200
     assert api.requests == {"shop/web": 1}
     lookups.stop()
@@ -121,7 +122,7 @@ def test_one_request_for_many(api: Api, clock: Clock) -> None:
 
 def test_few_at_once(api: Api, clock: Clock) -> None:
     """Different accounts are asked for at the same time, but never more than the limit."""
-    lookups = make_lookups(api, clock, timeout=20, patience=20, concurrent=3)
+    lookups = make_lookups(api, clock, concurrent=3)
     names = [f"a{number}" for number in range(30)]
     assert opened_after(api, 3, lambda: tries(lookups, *names)) == [FOUND] * 30
     assert api.most_at_once == 3
@@ -154,11 +155,11 @@ def test_memory_is_bounded(api: Api, clock: Clock) -> None:
 def test_hanging_is_bounded(api: Api, clock: Clock) -> None:
     """An API server that does not answer costs a caller the time limit, and no more."""
     api.gate.clear()
-    lookups = make_lookups(api, clock, timeout=0.2, concurrent=1)
+    lookups = make_lookups(api, clock, timeout=1.2, patience=1, concurrent=1)
     began = time.monotonic()
     said = tries(lookups, "a", "b", "c")
-    assert time.monotonic() - began < 5
-    assert all("no answer within 0.2 s" in str(each) or "too many" in str(each) for each in said)
+    assert time.monotonic() - began < 8  # it hangs for 20
+    assert all("no answer within 1.2 s" in str(each) or "too many" in str(each) for each in said)
     api.gate.set()
     lookups.stop()
     assert sum(api.requests.values()) == 1, "a lookup that nobody waits for any more was made"
@@ -166,7 +167,7 @@ def test_hanging_is_bounded(api: Api, clock: Clock) -> None:
 
 def test_few_wait_long(api: Api, clock: Clock) -> None:
     """Half of a worker's threads are never held by a slow API server: who is one too many is refused at once."""
-    lookups = make_lookups(api, clock, timeout=5, patience=0.1, concurrent=2)
+    lookups = make_lookups(api, clock, timeout=15, patience=1, concurrent=2)
     api.gate.clear()
     waiting = [threading.Thread(target=tries, args=(lookups, name)) for name in ("a", "a")]
     for thread in waiting:
@@ -176,7 +177,7 @@ def test_few_wait_long(api: Api, clock: Clock) -> None:
     began = time.monotonic()
     for said in tries(lookups, "a", "b", "c", "d"):
         assert "too many other lookups" in str(said)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5  # those who wait do it for 15
     api.gate.set()
     for thread in waiting:
         thread.join(10)
@@ -186,7 +187,7 @@ def test_few_wait_long(api: Api, clock: Clock) -> None:
 
 def test_queued_lookups_are_not_made_in_vain(api: Api, clock: Clock) -> None:
     """Behind slow ones, a lookup whose callers' patience is over is taken back."""
-    lookups = make_lookups(api, clock, timeout=5, patience=0.1, concurrent=1)
+    lookups = make_lookups(api, clock, timeout=15, patience=1, concurrent=1)
     api.gate.clear()
     first = threading.Thread(target=tries, args=(lookups, "a"))
     first.start()
@@ -201,10 +202,10 @@ def test_queued_lookups_are_not_made_in_vain(api: Api, clock: Clock) -> None:
 
 def test_hanging_requests_are_abandoned(api: Api, clock: Clock) -> None:
     """Requests that never end keep no thread from the next try, and their end teaches nothing about the API server."""
-    lookups = make_lookups(api, clock, timeout=0.2, patience=0.1, concurrent=1, memory=1.5)
+    lookups = make_lookups(api, clock, timeout=1.5, patience=1, concurrent=1, memory=1.5)
     api.gate.clear()
-    assert tries(lookups, "a") == ["no answer within 0.2 s"]
-    assert tries(lookups, "a", "b") == ["no answer within 0.2 s"] * 2
+    assert tries(lookups, "a") == ["no answer within 1.5 s"]
+    assert tries(lookups, "a", "b") == ["no answer within 1.5 s"] * 2
     assert sum(api.requests.values()) == 1
     clock.now += 1.5
     assert tries(lookups, "a") == [FOUND]
@@ -221,7 +222,7 @@ def test_limits_of_a_worker(threads: int, concurrent: int) -> None:
 
 def test_silent_server_is_left_alone(api: Api, clock: Clock) -> None:
     """After a failure callers are refused at once for a moment; then one of them finds out, the others do not wait."""
-    lookups = make_lookups(api, clock, timeout=20, memory=1.5)
+    lookups = make_lookups(api, clock, memory=1.5)
     api.error = UnavailableError("GET /x: no connection")
     assert tries(lookups, "a") == ["GET /x: no connection"]
     assert tries(lookups, "a", "b", "c") == ["GET /x: no connection"] * 3
@@ -274,7 +275,7 @@ def test_bug(api: Api, clock: Clock) -> None:
 def test_stop(api: Api, clock: Clock) -> None:
     """After the end there are no lookups; those that wait are refused."""
     api.gate.clear()
-    lookups = make_lookups(api, clock, timeout=20, patience=20, concurrent=1)
+    lookups = make_lookups(api, clock, concurrent=1)
     said: list[object] = []
     threads = [threading.Thread(target=lambda name: said.extend(tries(lookups, name)), args=(name,)) for name in "abc"]
     for thread in threads:

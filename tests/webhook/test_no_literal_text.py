@@ -227,7 +227,7 @@ def pod_of(container: dict[str, Any], delivery: str, unresolved: str) -> dict[st
     }
 
 
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+relaxed = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 shapes = given(
     container=containers(),
     floor=st.sampled_from(FLOORS),

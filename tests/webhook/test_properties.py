@@ -10,7 +10,7 @@ from typing import Any
 import jsonpatch
 import kubernetes_validate
 import pytest
-from hypothesis import HealthCheck, assume, given
+from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -34,7 +34,7 @@ from webhook.settings import Settings
 pytestmark = pytest.mark.slow
 
 KUBERNETES = "1.36"
-many = hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = hypothesis_settings(max_examples=300)
 some = hypothesis_settings(many, max_examples=100)
 
 mutate = functools.partial(mutating.mutate, look_ups=strategies.LOOK_UPS)

@@ -23,7 +23,7 @@ def read(*values: str) -> str:
     return found.known["Z"].text
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(text=TEXTS)
 def test_what_is_written_is_read_as_the_same(text: str) -> None:
     """Whatever a plan holds, a value says it so that a second review finds the same text."""

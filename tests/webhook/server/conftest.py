@@ -34,7 +34,7 @@ def webhook(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[Runn
     running = RunningWebhook(
         tmp_path_factory.mktemp("webhook"),
         pki,
-        {"telemetry_listen_address": "127.0.0.1:0", "read_timeout": 1.0, "max_body_bytes": 65536},
+        {"telemetry_listen_address": "127.0.0.1:0", "read_timeout": 2.0, "max_body_bytes": 65536},
     )
     try:
         running.wait_until_ready()

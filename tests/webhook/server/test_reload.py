@@ -9,7 +9,7 @@ from tests.serving.pki import Pki
 from tests.webhook.server.conftest import Start
 from tests.webhook.server.webhooks import RunningWebhook, review_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 REVIEWS = 5_000
 SWAPS = 20
@@ -55,7 +55,7 @@ class Load:
 
     def finish(self) -> None:
         """Go on to the whole number of reviews, then end."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while self.served < REVIEWS and not self.failures and time.monotonic() < deadline:
             time.sleep(0.02)
         self._stop.set()

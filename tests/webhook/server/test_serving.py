@@ -49,7 +49,7 @@ def test_close_is_obeyed(webhook: RunningWebhook) -> None:
 
 @pytest.mark.parametrize("after", [0, 30, 120])
 def test_deadline_is_for_the_whole_request(webhook: RunningWebhook, after: int) -> None:
-    """One byte in a while keeps no connection: after the read deadline (1 s here) it ends, whatever was sent last."""
+    """One byte in a while keeps no connection: after the read deadline (2 s here) it ends, whatever was sent last."""
     body = review_of("good")
     head = f"POST /pods HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     request = head + body
@@ -67,14 +67,14 @@ def test_deadline_is_for_the_whole_request(webhook: RunningWebhook, after: int) 
                 continue
             except OSError:
                 break
-    assert 0.8 < time.monotonic() - started < 5
+    assert 1.8 < time.monotonic() - started < 8
     assert answer.startswith(b"HTTP/1.1 408") or not answer
 
 
 def test_connection_ahead_of_its_request(webhook: RunningWebhook) -> None:
     """Go's client keeps connections that it opened and did not need: one without a byte outlives the read deadline."""
     with webhook.raw() as sock:
-        time.sleep(2.5)  # the deadline is 1 s here, and looked at once a second
+        time.sleep(3.5)  # the deadline is 2 s here, and looked at once a second
         sock.sendall(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
         assert sock.recv(4096).startswith(b"HTTP/1.1 200 OK")
 
@@ -161,7 +161,10 @@ def test_metrics_are_sums_over_processes(start: Start) -> None:
     assert running.metric("token_injector_bugs_total") == 0
     assert running.metric("token_injector_service_accounts") == 3
     assert running.metric("token_injector_service_accounts_age_seconds") == 1.5
-    assert running.metric("token_injector_role_policy_reload_failures_total") == 4
+    deadline = time.monotonic() + 20
+    while running.metric("token_injector_role_policy_reload_failures_total") != 4:  # two of each worker, from its start
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     assert running.metric("token_injector_role_policy_loaded_timestamp_seconds") == 100
     assert running.metric('token_injector_build_info{version="1.2.3"}') == 1
     assert 0 < running.metric("token_injector_certificate_not_after_seconds") - time.time() < 2 * 86400
@@ -254,7 +257,7 @@ def test_unread_answers_hold_no_thread_for_long(start: Start) -> None:
 
 def test_unfinished_bodies_have_a_bound(start: Start) -> None:
     """Many large bodies that never end can't take all memory: one too many is refused, small reviews find room."""
-    running = start(workers=1)
+    running = start(workers=1, read_timeout=60.0)  # or the first ones are thrown out before the last one comes
     size = 7 * 1024 * 1024
     senders = []
     for _ in range(11):
