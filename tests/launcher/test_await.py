@@ -7,7 +7,7 @@ import time
 import pytest
 
 from contract import environ, exit_codes
-from tests.launcher.sidecar import Sidecar, wait_for
+from tests.launcher.sidecar import Sidecar, holds_signals, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -28,13 +28,13 @@ def test_token_arrives(native_sidecar: Sidecar, look: str) -> None:
     run = native_sidecar.start("await", str(native_sidecar.token), before=limit)
     new = native_sidecar.folder / "new"
     new.write_text("t")
+    watched = look == "watched"
+    wait_for(lambda: "anon_inode:inotify" in run.descriptors() if watched else holds_signals(run.process))
     time.sleep(0.3)
     assert run.popen.poll() is None
-    assert ("anon_inode:inotify" in run.descriptors()) == (look == "watched")
+    assert ("anon_inode:inotify" in run.descriptors()) == watched
     new.rename(native_sidecar.token)
-    begin = time.monotonic()
-    assert run.popen.wait(10) == exit_codes.OK
-    assert time.monotonic() - begin < 1
+    assert run.popen.wait(5) == exit_codes.OK  # of the 12 s that it may wait
 
 
 def test_token_behind_a_link(sidecar: Sidecar) -> None:
@@ -166,7 +166,7 @@ def test_ends_at_once(sidecar: Sidecar, unshare: tuple[str, ...], place: str, nu
         run = sidecar.start_as_first(unshare, *arguments)
     else:
         run = sidecar.start(*arguments, before=ignoring if place == "ignoring" else ())
-    wait_for(lambda: "anon_inode:[signalfd]" in run.descriptors())
+    wait_for(lambda: holds_signals(run.process))
     assert run.end(number, seconds=5) == 128 + number
 
 
@@ -184,11 +184,17 @@ def test_never_a_moment_without_a_reason(sidecar: Sidecar) -> None:
     sidecar.refresher("echo error 10 no service account is bound >&3; exit 10")
     run = sidecar.start(env={environ.TIME_DIVISOR: "1000"})
     wait_for(lambda: sidecar.log_text() != "")
-    seen = {sidecar.log_text() for _ in range(20_000)}
-    assert run.end() in {exit_codes.OK, exit_codes.NO_SERVICE_ACCOUNT}  # on a busy machine one of them hung
-    assert {line for line in seen if not line.startswith("the token refresher")} == {
-        "permanent: 10 no service account is bound\n"
-    }
+    permanent = "permanent: 10 no service account is bound\n"
+    seen: set[str] = set()
+
+    def read() -> bool:
+        seen.update(sidecar.log_text() for _ in range(20_000))
+        return permanent in seen
+
+    # On a busy machine some of the refreshers, which have 60 ms, hang: perhaps all that were seen, perhaps the last.
+    wait_for(read)
+    assert run.end() in {exit_codes.NO_SERVICE_ACCOUNT, exit_codes.SOURCE_UNAVAILABLE}
+    assert {line for line in seen if not line.startswith("the token refresher")} == {permanent}
 
 
 def test_two_that_write_at_once(sidecar: Sidecar) -> None:

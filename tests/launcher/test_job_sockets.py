@@ -71,7 +71,8 @@ def test_applications_get_their_secrets(sidecar: Sidecar, application: Applicati
             done = application.run(f"--from=unix:{sidecar.folder}/{name}")
             assert done.variables()[-1] == f"NAME=value{number}", done.said
     wait_for(lambda: asleep(run, sidecar))
-    assert 1 <= len(sidecar.runs_of("secrets")) <= 6
+    # The first, and at most one for each answer: on a busy machine none lingers for a second one.
+    assert 1 <= len(sidecar.runs_of("secrets")) <= 7
     assert run.end() == exit_codes.OK
 
 
@@ -112,11 +113,14 @@ def test_connection_during_backoff(sidecar: Sidecar) -> None:
 def test_child_that_does_not_look_at_who_waits(native_sidecar: Sidecar) -> None:
     """It makes no busy loop: a second, divided, lies between two starts."""
     native_sidecar.jobs(secrets=LATER)
+    begin = time.monotonic()
     native_sidecar.start(env=plan(native_sidecar.folder, "a"))
     wait_for(lambda: native_sidecar.runs_of("secrets"))
     with connection(native_sidecar.folder / "a"):
         time.sleep(2)
-        assert 3 <= len(native_sidecar.runs_of("secrets")) <= 2 / 0.1 + 2
+        runs = len(native_sidecar.runs_of("secrets"))
+        assert runs <= (time.monotonic() - begin) / 0.1 + 2
+        wait_for(lambda: len(native_sidecar.runs_of("secrets")) >= 3)
 
 
 def test_connection_while_a_child_runs(sidecar: Sidecar) -> None:

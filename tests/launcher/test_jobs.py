@@ -29,16 +29,15 @@ def test_both_jobs(sidecar: Sidecar) -> None:
 
 def test_the_secrets_child_fetches_the_first_token(sidecar: Sidecar) -> None:
     """It has all of the token's flags. The token's own children come a little later, whatever became of it."""
-    sidecar.jobs(
-        token="date +%s%N > token-began; " + LATER,
-        secrets="[ -e secrets-began ] || date +%s%N > secrets-began; exit 22",
-    )
+    sidecar.jobs(token="date +%s%N > began; " + LATER, secrets="exit 22")
+    begin = time.time_ns()
     sidecar.start("--file=/t/token", "--audience", "a", "--refresh=true", env=plan(sidecar.folder))
-    later = int(sidecar.note("token-began")) - int(sidecar.note("secrets-began"))
+    wait_for(lambda: sidecar.runs_of("secrets"))
+    later = int(sidecar.note("began")) - begin
     common = "--file=/t/token --audience a --refresh=false --once-if-stale --report-fd=3"
     assert sidecar.runs_of("token") == [common]
     assert set(sidecar.runs_of("secrets")) == {f"{common} --sockets=0"}
-    assert later >= 0.3e9
+    assert later >= 0.5e9  # a tenth of five seconds
 
 
 def test_a_token_of_the_last_life_is_looked_at_at_once(sidecar: Sidecar) -> None:
@@ -204,7 +203,7 @@ def test_the_hook_hears_of_both(sidecar: Sidecar) -> None:
 
 
 def test_sigterm_ends_both_at_once(native_sidecar: Sidecar, unshare: tuple[str, ...]) -> None:
-    """Deaf children, sockets and waiting containers do not delay the pod's end: at best of three 0.2 s."""
+    """Deaf children, sockets and waiting containers do not delay the pod's end: at best of three a second."""
     native_sidecar.jobs(
         token="trap '' TERM; echo >> both; sleep 60; :", secrets="trap '' TERM; echo >> both; sleep 60; :"
     )
@@ -217,7 +216,7 @@ def test_sigterm_ends_both_at_once(native_sidecar: Sidecar, unshare: tuple[str, 
         begin = time.monotonic()
         assert run.end(signal.SIGTERM) == exit_codes.OK
         took.append(time.monotonic() - begin)
-    assert min(took) <= 0.2
+    assert min(took) <= 1
 
 
 def test_children_die_with_a_killed_launcher(sidecar: Sidecar) -> None:

