@@ -196,9 +196,9 @@ def test_slow(fake: FakeRegistry, image: str, kind: str) -> None:
     fake.routes[f"GET {CONFIG}"] = Reply(before=silence) if kind == "silent" else Reply(raw=drip)
     began = time.monotonic()
 
-    message = failed(lookup(insecure=[fake.host], entrypoint_timeout=0.5), image)
+    message = failed(lookup(insecure=[fake.host], entrypoint_timeout=1.0), image)
 
-    assert 0.4 < time.monotonic() - began < 2
+    assert 0.9 < time.monotonic() - began < 8  # a silent one is silent for 10
     assert "no answer " in message or "broke" in message
     if kind != "silent":
         end = time.monotonic() + 5

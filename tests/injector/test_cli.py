@@ -1,6 +1,7 @@
 """The program as a process: what it prints, where its result goes, how it ends."""
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from contract import environ as names
 from contract import exit_codes, pod
 from demo.fakes.metadata import MetadataServer, Slow, Status, WrongAudience
 from injector.help import HELP
@@ -185,8 +187,16 @@ def test_a_bug_is_reported(python_tool: "Tool") -> None:
 
 def test_ctrl_c(python_tool: "Tool") -> None:
     """A person who interrupts it sees no traceback."""
-    process = python_tool.start("await", str(python_tool.token_file))
-    time.sleep(0.5)
+    log = python_tool.folder / "pipe"
+    os.mkfifo(log)
+    pipe = os.open(log, os.O_RDWR | os.O_NONBLOCK)
+    os.write(pipe, b"not yet\n")
+    process = python_tool.start("await", str(python_tool.token_file), **{names.TERMINATION_LOG: str(log)})
+    # Who has read the termination log waits; before that, Python itself would be interrupted.
+    while select.select([pipe], [], [], 0)[0]:
+        assert process.popen.poll() is None
+        time.sleep(0.01)
+    os.close(pipe)
     process.popen.send_signal(signal.SIGINT)
     assert (process.popen.wait(10), process.output()) == (128 + signal.SIGINT, "")
 

@@ -79,7 +79,7 @@ def test_each_gets_its_own(served: list[Served]) -> None:
     assert ask(served[0], MAGIC.encode() + b"A=1\0\0") == b"a:A=1\0\0"
     assert not running.ends_within(0.1)
     assert ask(served[1]) == b"b:\0"
-    assert running.ends_within(2)
+    assert running.ends_within(10)
 
 
 def test_who_came_first_is_not_lost(served: list[Served]) -> None:
@@ -99,7 +99,7 @@ def test_nobody_waits(served: list[Served]) -> None:
 
 def test_linger_is_over(served: list[Served]) -> None:
     """Containers that do not ask are not waited for longer than `linger`."""
-    assert Running(served, said, linger=0.2).ends_within(2)
+    assert Running(served, said, linger=0.2).ends_within(10)
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"GET / HTTP/1.1\r\n\r\n", MAGIC.encode()[:5], MAGIC.encode() + b"A=1\0"])
@@ -112,7 +112,7 @@ def test_rubbish(served: list[Served], rubbish: bytes) -> None:
         with contextlib.suppress(ConnectionResetError):  # it was cut while some of it was not read
             assert client.recv(100) == b""
     assert ask(served[0]) == b"a:\0"
-    assert running.ends_within(2)
+    assert running.ends_within(10)
 
 
 def test_request_in_pieces(served: list[Served]) -> None:
@@ -133,36 +133,38 @@ def test_endless_request(served: list[Served]) -> None:
         assert f"more than {REQUEST_LIMIT} bytes" in client.recv(1000).decode()
     assert ask(served[0]) == b"a:\0"
     assert ask(served[1]) == b"b:\0"
-    assert running.ends_within(2)
+    assert running.ends_within(10)
 
 
-def test_slow_clients_hold_up_nobody(served: list[Served]) -> None:
+def test_slow_clients_hold_up_nobody(served: list[Served], monkeypatch: pytest.MonkeyPatch) -> None:
     """Silent clients, many of them, and one that does not read: others are served, and the end comes."""
+    monkeypatch.setattr(serving, "CLIENT_TIMEOUT", 60.0)  # nobody waits for it
     big = b"x" * (1 << 22)
 
     def answer(container: ContainerPlan, _: bytes) -> bytes:
         return big if container.name == "a" else b"b"
 
-    running = Running(served, answer, linger=1, give_up=1.5)
+    running = Running(served, answer, give_up=2.5)
     silent = [connect(served[0]) for _ in range(5)]
     deaf = connect(served[0])
     deaf.sendall(EMPTY_REQUEST)
     assert ask(served[1]) == b"b"
     assert ask(served[0]) == big
-    assert running.ends_within(3)
+    assert running.ends_within(20)
     for client in [*silent, deaf]:
         client.close()
 
 
-def test_more_clients_than_threads(served: list[Served]) -> None:
+def test_more_clients_than_threads(served: list[Served], monkeypatch: pytest.MonkeyPatch) -> None:
     """A container that holds all its places waits for itself; the other container does not."""
-    running = Running(served, said, linger=1, give_up=1.2)
+    monkeypatch.setattr(serving, "CLIENT_TIMEOUT", 60.0)  # nobody waits for it
+    running = Running(served, said, linger=2, give_up=2.5)
     hostile = [connect(served[0]) for _ in range(serving.CLIENTS + 4)]
     began = time.process_time()
     assert ask(served[1]) == b"b:\0"
     assert threading.active_count() < serving.CLIENTS + 8
-    assert running.ends_within(3)
-    assert time.process_time() - began < 1, "it must not spin while it waits"
+    assert running.ends_within(20)
+    assert time.process_time() - began < 0.5, "it must not spin while it waits"
     for client in hostile:
         client.close()
 
@@ -183,7 +185,7 @@ def test_several_at_once(served: list[Served]) -> None:
         assert ask(served[0]) == b"a:\0"
         gate.set()
         assert slow.recv(100) == b"a:A=slow\0\0"
-    assert running.ends_within(2)
+    assert running.ends_within(10)
 
 
 def test_no_answer_now(served: list[Served]) -> None:
@@ -192,7 +194,7 @@ def test_no_answer_now(served: list[Served]) -> None:
     running = Running(served[:1], lambda *_: next(answers))
     assert ask(served[0]) == b""
     assert ask(served[0]) == b"now"
-    assert running.ends_within(2)
+    assert running.ends_within(10)
 
 
 def test_client_that_goes(served: list[Served]) -> None:
@@ -210,7 +212,7 @@ def test_client_that_goes(served: list[Served]) -> None:
     gate.set()
     assert not running.ends_within(0.2)
     assert len(ask(served[0])) == 1 << 22
-    assert running.ends_within(2)
+    assert running.ends_within(10)
 
 
 def containers(count: int) -> list[ContainerPlan]:

@@ -18,7 +18,7 @@ from tests.kube.following import COLLECTION, QUICK, TOKEN, Item, Kept, always, f
 def test_follows(server: ApiServer) -> None:
     """Creations, changes, deletions and re-creations arrive, on one list and one watch."""
     server.put("shop", "web", {"n": "1"})
-    with following(server) as (watch, kept):
+    with following(server, pace=replace(QUICK, request=60, silence=60)) as (watch, kept):
         wait_until(lambda: kept.accounts == {"shop/web": {"n": "1"}})
         server.put("shop", "web", {"n": "2"})
         server.put("shop", "api", {})
@@ -38,7 +38,7 @@ def test_resumes_after_an_ordinary_end(server: ApiServer) -> None:
     """A watch that the server ends is taken up at the last version, bookmarks included, without a list."""
     put = Put(namespace="shop", name="web", annotations={})
     server.faults["watch"].extend([Play(steps=(put,), end="close"), Play(steps=(Bookmark(),), end="close")])
-    with following(server) as (_, kept):
+    with following(server, pace=replace(QUICK, request=60, silence=60)) as (_, kept):
         wait_until(lambda: server.counts["watch"] == 3)
         settle(server, kept)
         assert kept.lists == 1
@@ -70,7 +70,7 @@ def test_resumes_without_a_list(server: ApiServer, fault: Fault) -> None:
     """An API server that does not answer, or breaks off, costs no list: the version is still good."""
     server.faults["watch"].append(fault)
     with following(server, pace=replace(QUICK, silence=0.2)) as (_, kept):
-        wait_until(lambda: server.counts["watch"] == 2)
+        wait_until(lambda: server.counts["watch"] >= 2)  # each silence makes one more
         settle(server, kept)
         assert kept.lists == 1
 
@@ -140,10 +140,10 @@ def test_a_watch_that_ends_soon(server: ApiServer) -> None:
     """A server that tells something and ends each watch at once is no failure, and is not asked without a pause."""
     server.faults["watch"].extend([Play(steps=(Bookmark(),), end="close")] * 10_000)
     with following(server, dice=lambda: 1.0) as (watch, _):
-        before = server.counts["watch"]
+        began, before = time.monotonic(), server.counts["watch"]
         time.sleep(0.5)
-        # A pause of 10 ms: fifty. Without it some two thousand a second.
-        assert server.counts["watch"] - before < 100
+        # A pause of 10 ms: a hundred a second. Without it some two thousand.
+        assert server.counts["watch"] - before < 200 * (time.monotonic() - began)
         assert watch.problem is None
 
 
@@ -200,7 +200,7 @@ def test_confirmed(server: ApiServer) -> None:
     watch.start()
     wait_until(lambda: watch.confirmed_at == 100.0)
     now[0] = 200.0
-    wait_until(lambda: server.counts["watch"] == 1)
+    wait_until(lambda: server.counts["watch"] >= 1)
     assert watch.confirmed_at == 100.0
     server.put("shop", "web", {})
     wait_until(lambda: watch.confirmed_at == 200.0)

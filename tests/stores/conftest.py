@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import botocore.endpoint
@@ -13,6 +14,7 @@ import pytest
 from demo.fakes.fixtures import google_signer, signing_key
 from demo.fakes.google import GoogleSigner
 from demo.fakes.sts import ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY, Role
+from secretenv.stores import single_flight
 from secretenv.stores.aws import Aws
 from secretenv.stores.clients import Clients
 from tests.stores.faulty import FaultyAws
@@ -80,6 +82,28 @@ def store(aws: FaultyAws) -> Aws:
     """The store of a pod with a role and a token."""
     del aws  # its environment is what counts
     return Aws(Clients(), clock=time.monotonic, role="reader")
+
+
+@pytest.fixture
+def followers(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+    """One entry for each caller who has begun to wait for another one's read."""
+    found: list[Event] = []
+
+    class Landed(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            found.append(self)
+            return super().wait(timeout)
+
+    monkeypatch.setattr(single_flight, "Event", Landed)
+    return found
+
+
+def comes(fact: Callable[[], bool]) -> bool:
+    """Whether it comes true, in a time that no busy machine needs."""
+    end = time.monotonic() + 8
+    while not fact() and time.monotonic() < end:
+        time.sleep(0.002)
+    return fact()
 
 
 @pytest.fixture

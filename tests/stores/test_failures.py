@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from secretenv.references import Item, Parameter, ParameterPath, Secret, Source
 from secretenv.stores import Fetched, Reason, Refusal
 from secretenv.stores.aws import Aws
 from secretenv.stores.clients import ATTEMPTS, Clients, Credentials
-from tests.stores.conftest import Setup
+from tests.stores.conftest import Setup, comes
 from tests.stores.faulty import Fault, FaultyAws, error, says
 from tests.stores.outcomes import refused
 
@@ -107,10 +107,11 @@ def test_a_peer_that_hangs(aws: FaultyAws, store: Aws) -> None:
     """The caller has his answer when he said; what came in time is not lost."""
     assert all_refused(store, Parameter("/missing"))[Parameter("/missing")].reason == "not_found"
     aws.faults["GetSecretValue"] = aws.hanging
+    store.warm([SECRET])  # or making the client would take some of the time
     started = time.monotonic()
-    found = store.fetch([SECRET, Parameter("/missing")], timeout=1.5)
-    assert time.monotonic() - started < 3
-    assert found[SECRET] == Refusal(reason="unavailable", message="secret app/db: no answer from AWS within 1.5 s")
+    found = store.fetch([SECRET, Parameter("/missing")], timeout=2.5)
+    assert time.monotonic() - started < 10  # it hangs for 20
+    assert found[SECRET] == Refusal(reason="unavailable", message="secret app/db: no answer from AWS within 2.5 s")
     assert refused(found, Parameter("/missing")).reason == "not_found"
 
 
@@ -127,9 +128,9 @@ def test_a_hanging_read_is_given_up_and_asked_again(aws: FaultyAws, setup: Setup
     setup("secretsmanager").create_secret(Name="app/db", SecretString="secret")
     number = count()
     aws.faults["GetSecretValue"] = lambda asked: aws.hanging(asked) if next(number) == 0 else None
-    store = Aws(Clients(read_timeout=0.3), clock=time.monotonic)
+    store = Aws(Clients(read_timeout=1), clock=time.monotonic)
     assert isinstance(store.fetch([SECRET], timeout=10)[SECRET], Fetched)
-    assert len(hurried) == 1
+    assert hurried  # more than once where a good answer takes a second
 
 
 def test_our_own_rate_is_kept(aws: FaultyAws, setup: Setup) -> None:
@@ -233,13 +234,13 @@ def test_credentials_of_the_caller(aws: FaultyAws, setup: Setup) -> None:
     assert "root-of-the-fake" not in repr(stores[0].__dict__)
 
 
-def test_threads_share_a_read(aws: FaultyAws, store: Aws, setup: Setup) -> None:
+def test_threads_share_a_read(aws: FaultyAws, store: Aws, setup: Setup, followers: list[Event]) -> None:
     """Eight threads, one STS call, one GetSecretValue."""
     setup("secretsmanager").create_secret(Name="app/db", SecretString="secret")
     together, aws.asked["GetSecretValue"] = Barrier(8), 0
 
     def slow(_: Any) -> None:
-        time.sleep(0.3)
+        comes(lambda: len(followers) == 7)
 
     aws.faults["GetSecretValue"] = slow
 
