@@ -138,7 +138,7 @@ def node_table() -> str:
     lines = ["| what | measured | bound | beside |", "|---|--:|--:|---|"]
     for row in found["results"]:
         bound = "" if row["bound"] is None else f"{row['bound']:g} {row['unit']}"
-        lines.append(f"| {_cell(row['name'])} | {row['value']:.2f} {row['unit']} | {bound} | {_cell(row['floor'])} |")
+        lines.append(f"| {_cell(row['name'])} | {row['value']:z.2f} {row['unit']} | {bound} | {_cell(row['floor'])} |")
     return _where(found) + "\n".join(lines) + "\n"
 
 
