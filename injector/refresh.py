@@ -2,8 +2,9 @@
 
 Which token stays, first row that holds:
   the file has none that is well-formed and for this audience             -> the new one, unless it has expired
-  the new one has another subject (the Workload Identity binding changed) -> the new one
   the new one ends later                                                  -> the new one
+  somebody wrote the old one while the new one was fetched                -> the old one
+  the new one has another subject (the Workload Identity binding changed) -> the new one
   else                                                                    -> the old one
 
 A new token that ends later than the old one is taken even if it has expired by this node's clock: STS goes by its own,
@@ -54,9 +55,9 @@ def refresh(
         return kept
     new = checked(source.fetch(audience=settings.audience, timeout=timeout), audience=settings.audience)
     # The launcher's other child may have written a later one while the source was slow, and comes again by that one.
-    old = _present(settings, log) if settings.file else None
+    before, old = old, _present(settings, log) if settings.file else None
     _check_expiry(new, old, now(), log)
-    token = _stored(old, new, settings, log) if settings.file else new
+    token = _stored(before, old, new, settings, log) if settings.file else new
     left = schedule.life_left(now=now(), iat=token.unverified_iat, exp=token.unverified_exp)
     next_in = schedule.after_fetch(
         left=left,
@@ -109,9 +110,15 @@ def _check_expiry(new: UnverifiedToken, old: UnverifiedToken | None, now: float,
     log("warning", "the new token has expired by this node's clock, which may be ahead", seconds_ago=round(ago))
 
 
-def replaces(new: UnverifiedToken, old: UnverifiedToken | None) -> bool:
-    """Whether the new token takes the old one's place; see the table above. Pure."""
-    return old is None or new.unverified_sub != old.unverified_sub or new.unverified_exp > old.unverified_exp
+def replaces(new: UnverifiedToken, old: UnverifiedToken | None, before: UnverifiedToken | None) -> bool:
+    """Whether the new token takes the old one's place; see the table above. Pure.
+
+    `before`: what the file had when the new one was asked for.
+    """
+    if old is None or new.unverified_exp > old.unverified_exp:
+        return True
+    is_as_before = before is not None and before.text == old.text
+    return is_as_before and new.unverified_sub != old.unverified_sub
 
 
 def _present(settings: Settings, log: LogEvent) -> UnverifiedToken | None:
@@ -144,9 +151,15 @@ def _kept(old: UnverifiedToken, settings: Settings, now: float, dice: float) -> 
     return Refreshed(token=old, left=left, next_in=next_in)
 
 
-def _stored(old: UnverifiedToken | None, new: UnverifiedToken, settings: Settings, log: LogEvent) -> UnverifiedToken:
+def _stored(
+    before: UnverifiedToken | None,
+    old: UnverifiedToken | None,
+    new: UnverifiedToken,
+    settings: Settings,
+    log: LogEvent,
+) -> UnverifiedToken:
     """Write the new token if it takes the old one's place; give the one that is in the file now."""
-    if old and not replaces(new, old):
+    if old and not replaces(new, old, before):
         # GKE's metadata server hands out the same token until five minutes before its end.
         log("info", "old token kept", reason="the source gave no later one", exp=old.unverified_exp)
         return old

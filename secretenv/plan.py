@@ -112,13 +112,13 @@ def to_json(plan: Plan) -> str:
     return json.dumps(encoded(plan), separators=(",", ":"))
 
 
-def from_json(text: str) -> Plan:
-    """Raises `PlanError`."""
+def from_json(text: str, *, takes_unknown: bool = False) -> Plan:
+    """`takes_unknown`: one of another version, whose keys may be unknown here. Raises `PlanError`."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as exc:
         raise PlanError(f"the plan is no JSON: {exc}") from exc
     try:
-        return decoded(Plan, value, "the plan")
+        return decoded(Plan, value, "the plan", takes_unknown=takes_unknown)
     except RecordError as exc:
         raise PlanError(str(exc)) from exc

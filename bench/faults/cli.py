@@ -66,7 +66,8 @@ def _command(rows: Sequence[str], *, quick: bool) -> str:
 def confirmed(row: Row, shared: World) -> Result:
     """What the row cost. One that could not be done, or in which something was late, is done once more, and says so.
 
-    A busy node makes calls late once, a fault of ours each time. An unmutated pod or a lost token is never excused.
+    A busy node makes calls late once, a fault of ours each time; an application that has ended is still over then. An
+    unmutated pod or a lost token is never excused.
     """
     result = measure(row, shared)
     if result.passes or not result.is_measured or result.unmutated or result.tokens_lost:
@@ -83,21 +84,25 @@ def measure(row: Row, shared: World) -> Result:
     if row.needs and row.needs not in os.environ:
         return Result(name=row.name, proof=f"needs {row.needs}, a command", is_measured=False)
     began, started = time.time(), time.monotonic()
+    outcome, calls, is_renewed, failures = Outcome(), Calls(made=0, failed=0, tokens_lost=0), True, []
     try:
         with load(shared.connection, shared.namespace, rate=row.rate) as outcome:
             proof = row.harm(shared)
-            if row.renews:
-                shared.await_renewal(time.time())
+            is_renewed = not row.renews or shared.is_renewed(time.time())
             time.sleep(row.watched)
         _require_load(outcome, row.rate)
+    except (FaultError, ClusterError) as exc:
+        failures.append(str(exc))
+    try:
+        # What was lost is lost, whatever else failed.
         calls = shared.calls_since(began)
     except (FaultError, ClusterError) as exc:
-        print(f"  {exc}", file=sys.stderr, flush=True)
-        return Result(name=row.name, proof=f"failed: {exc}", failed_calls=1)
-    finally:
-        # One request for all of them; `kubectl delete` makes one for each.
-        pods = f"/api/v1/namespaces/{shared.namespace}/pods?fieldSelector=spec.schedulerName%3D{NOBODY}"
-        kubectl("delete", "--raw", pods, seconds=120)
+        failures.append(str(exc))
+    # One request for all of them; `kubectl delete` makes one for each.
+    pods = f"/api/v1/namespaces/{shared.namespace}/pods?fieldSelector=spec.schedulerName%3D{NOBODY}"
+    kubectl("delete", "--raw", pods, seconds=120)
+    if failures:
+        proof = f"failed: {'; '.join(failures)}"
     result = Result(
         name=row.name,
         proof=proof,
@@ -110,8 +115,8 @@ def measure(row: Row, shared: World) -> Result:
         api_server_away=row.api_server_away,
         reasons=dict(outcome.reasons) or None,
         calls=calls.made,
-        failed_calls=calls.failed,
-        tokens_lost=calls.tokens_lost,
+        failed_calls=calls.failed + len(failures),
+        tokens_lost=calls.tokens_lost + (not is_renewed),
     )
     _tell(result, calls)
     return result

@@ -92,15 +92,14 @@ class World:
         lost = [line for line in lines if line["token_ends_in"] is None or line["token_ends_in"] <= 0]
         return Calls(made=len(lines), failed=len(errors), tokens_lost=len(lost), errors=tuple(errors[:3]))
 
-    def await_renewal(self, since: float) -> None:
-        """Until each application has a token that was issued after `since`. Raises `ClusterError`."""
-        until(
-            "a new token of each application",
-            lambda: all(has_token_of(_lines(self.namespace, name), since) for name in _SHAPES),
-            # A token that nobody replaced is lost by then, and counted.
-            seconds=2 * TOKEN_LIFETIME,
-            every=_EVERY,
-        )
+    def is_renewed(self, since: float) -> bool:
+        """Whether each application has a token that was issued after `since`, when the one before is over for long."""
+        deadline = time.monotonic() + 2 * TOKEN_LIFETIME
+        while not all(has_token_of(_lines(self.namespace, name), since) for name in _SHAPES):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_EVERY)
+        return True
 
     def in_sidecar(self, name: str, program: str) -> subprocess.CompletedProcess[str]:
         """Run Python in the injected container of an application; its exit code is the caller's to judge.

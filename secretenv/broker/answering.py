@@ -17,7 +17,7 @@ from secretenv.broker.grants import Grants, as_granted
 from secretenv.broker.identities import LONGEST_NAME, Identity, own, shared
 from secretenv.broker.reading import Reading
 from secretenv.broker.refused import RefusedError, unavailable
-from secretenv.references import MalformedReferenceError, Reference, Source, Syntax, canonical, parse
+from secretenv.references import MalformedReferenceError, Reference, Secret, Source, Syntax, canonical, parse
 from secretenv.resolve import select
 from secretenv.stores import Fetched, Refusal
 from secretenv.stores.arn import region_of
@@ -156,8 +156,14 @@ class Answering:
         """What the caller may have of each source."""
         refused, rest = self._refused(asked, sources)
         deadline = Deadline(self._policy.timeout, clock=self._clock)
-        found = self._reading.fetch(asked.identity, asked.region, rest, deadline) if rest else {}
-        return refused | {source: self._permitted(asked, source, outcome) for source, outcome in found.items()}
+        guards = {source: _current(source) for source in rest} if asked.is_shared else {}
+        reads = dict.fromkeys([*rest, *(guard for guard in guards.values() if guard)])
+        found = self._reading.fetch(asked.identity, asked.region, list(reads), deadline) if reads else {}
+        permitted = {source: self._permitted(asked, source, outcome) for source, outcome in found.items()}
+        # Who was struck off the list, or never stood on it, is not to have the version before it by the broker's role.
+        refusals = {source: permitted[guard] for source, guard in guards.items() if guard}
+        kept = {source: each for source, each in refusals.items() if isinstance(each, Refusal)}
+        return refused | {source: kept.get(source, permitted[source]) for source in rest}
 
     def versions(self, asked: Asked, sources: Sequence[Source]) -> dict[Source, str | Refusal]:
         """The version of each source that the caller may ask for."""
@@ -220,6 +226,13 @@ class Answering:
             message = f"{as_granted(source)}: its {KEY} does not name service account {account}"
             return Refusal(reason="access_denied", message=message)
         return Fetched(value=found.value, version=outcome.version)
+
+
+def _current(source: Source) -> Source | None:
+    """The version of a secret whose list of accounts holds, where this is perhaps another one."""
+    if isinstance(source, Secret) and (source.version or source.stage):
+        return Secret(source.name)
+    return None
 
 
 def _reference(text: str) -> Reference | Refusal:

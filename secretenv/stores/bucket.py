@@ -15,16 +15,17 @@ class Rate:
     per_second: float
 
 
-# Half of AWS's default quotas for an account and region: a second broker, and everybody else, fit beside.
+# A quarter of AWS's default quotas for an account and region: the broker's two replicas take half of one together, or
+# the whole in the second in which both begin with full buckets.
 # Secrets Manager, https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html:
 # BatchGetSecretValue 100 per second; GetSecretValue and DescribeSecret together 10,000 per second.
 # Parameter Store, https://docs.aws.amazon.com/general/latest/gr/ssm.html: 40 per second for all reads together, unless
 # the account pays for more. STS, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: 600 per
 # second for an account and region. DynamoDB names no such quota for what we ask.
-_BATCHES = Rate(shared="secretsmanager batches", per_second=50)
-_SECRETS = Rate(shared="secretsmanager", per_second=5000)
-_PARAMETERS = Rate(shared="ssm", per_second=20)
-_SESSIONS = Rate(shared="sts", per_second=300)
+_BATCHES = Rate(shared="secretsmanager batches", per_second=25)
+_SECRETS = Rate(shared="secretsmanager", per_second=2500)
+_PARAMETERS = Rate(shared="ssm", per_second=10)
+_SESSIONS = Rate(shared="sts", per_second=150)
 RATES: Mapping[str, Rate] = {
     "BatchGetSecretValue": _BATCHES,
     "GetSecretValue": _SECRETS,

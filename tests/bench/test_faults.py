@@ -1,5 +1,6 @@
 """What a row of the fault table says, and when it fails."""
 
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from bench.faults import cli
 from bench.faults.result import Result, as_json, markdown_table
 from bench.faults.rows import ROWS
-from bench.faults.world import has_token_of, longest_silence
+from bench.faults.world import Calls, FaultError, has_token_of, longest_silence
+from demo.cluster.kubectl import ClusterError
+from demo.cluster.load import Outcome
 from demo.cluster.release import TOKEN_LIFETIME
 
 FINE = Result(name="x", proof="it happened", created=10, calls=5)
@@ -126,6 +129,65 @@ def test_a_row_is_done_once_more_for_what_a_busy_node_can_cost(
     assert 2 - len(measured) == times
     assert result.passes is (first.passes or times == 2)
     assert (f"{first.failed_calls} calls failed (it happened)" in result.proof) is (times == 2)
+
+
+class FakeWorld:
+    """What a row asks of the world."""
+
+    connection, namespace = None, "faults"
+
+    def __init__(self, *, renewed: bool, silent: bool) -> None:
+        self._renewed = renewed
+        self._silent = silent
+
+    def is_renewed(self, since: float) -> bool:
+        """As it is told."""
+        assert since
+        return self._renewed
+
+    def calls_since(self, began: float) -> Calls:
+        """Five, or an application that is gone."""
+        assert began
+        if self._silent:
+            raise FaultError("application pair has ended, or made no call")
+        return Calls(made=5, failed=0, tokens_lost=0)
+
+
+@pytest.mark.parametrize(
+    ("harm", "renewed", "silent", "lost"),
+    [
+        ("done", True, False, {"unmutated": 3}),
+        ("failed", True, False, {"unmutated": 3, "failed_calls": 1}),
+        ("done", False, False, {"unmutated": 3, "tokens_lost": 1}),
+        ("done", True, True, {"unmutated": 3, "failed_calls": 1}),
+    ],
+)
+def test_what_was_lost_counts_whatever_else_failed(
+    harm: str,
+    renewed: bool,  # noqa: FBT001 - a table's column
+    silent: bool,  # noqa: FBT001 - a table's column
+    lost: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A harm that cannot be shown, a refresher that never comes back, an application that is gone."""
+
+    def do(_: object) -> str:
+        if harm == "failed":
+            raise ClusterError("no end within 120 s")
+        return "it happened"
+
+    monkeypatch.setattr(cli, "load", lambda *_, **__: contextlib.nullcontext(Outcome(created=9, unmutated=3)))
+    monkeypatch.setattr(cli, "kubectl", lambda *_, **__: "")
+    row = replace(ROWS[0], harm=do, rate=1, watched=0, renews=True, needs="")
+
+    result = cli.measure(row, FakeWorld(renewed=renewed, silent=silent))  # type: ignore[arg-type]  # what a row asks
+
+    assert {name: getattr(result, name) for name in ("unmutated", "failed_calls", "tokens_lost")} == {
+        "unmutated": 0,
+        "failed_calls": 0,
+        "tokens_lost": 0,
+    } | lost
+    assert result.proof.startswith("failed: ") is bool(lost.get("failed_calls"))
 
 
 def test_the_table_is_made_from_the_json() -> None:

@@ -72,6 +72,11 @@ class RunningBroker:
                 self._listening.put(event)
         self._listening.put(None)
 
+    def workers(self) -> list[int]:
+        """The processes that answer."""
+        process = self.process.pid
+        return [int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
     def log(self) -> str:
         """What was logged so far."""
         return self._stderr.read_text()

@@ -73,6 +73,10 @@ def test_a_day(world: World, start: Start, question: dict[str, Any]) -> None:
     assert 'token_injector_broker_aws_calls_total{api="AssumeRoleWithWebIdentity",outcome="ok"} 1.0' in metrics
     assert 'token_injector_broker_sources_total{origin="aws"} 1.0' in metrics
     assert broker.call("GET", "/readyz")[0] == 200
+    for process in (broker.process.pid, *broker.workers()):
+        limits = Path(f"/proc/{process}/limits").read_text().splitlines()
+        # One byte: none, and no program at the other end of a pipe gets one.
+        assert next(line.split()[4:6] for line in limits if line.startswith("Max core file size")) == ["1", "1"]
     broker.process.send_signal(signal.SIGTERM)
     assert broker.process.wait(30) == 0
     broker._reader.join(10)

@@ -102,6 +102,24 @@ def test_the_list_itself_is_nobodys(world: World, shared: Broker) -> None:
     assert {refusal.reason for refusal in answer.refusals.values()} == {"not_found"}
 
 
+@pytest.mark.parametrize("pinned", ["?stage=AWSPREVIOUS", "?version={}"])
+def test_the_list_of_now_holds_for_the_version_of_before(world: World, shared: Broker, pinned: str) -> None:
+    """A secret gets a list, or a shorter one: what it held before is not for whom it does not name."""
+    secret(world)
+    store = world.owner("secretsmanager")
+    before = store.describe_secret(SecretId="shop/db")["VersionIdsToStages"]
+    asked = f"sm://shop/db{pinned.format(next(iter(before)))}#password"
+    shared.grants = grants()
+    world.pod("b", "shop:web")
+    store.put_secret_value(SecretId="shop/db", SecretString='{"password": "hunter3", "PIGGY_ALLOWED_SA": "shop:web"}')
+
+    answer = shared.ask(world.token("a"), asked)
+
+    assert not answer.values
+    assert "PIGGY_ALLOWED_SA does not name service account shop:api" in answer.refusals[asked].message
+    assert shared.ask(world.token("b", "shop:web"), asked).values == {asked: "hunter2"}
+
+
 def test_a_pods_own_role_heeds_the_list_too(world: World, broker: Broker) -> None:
     """Piggy's proxy does; IAM and the list both have to allow."""
     secret(world, PIGGY_ALLOWED_SA="shop:web")

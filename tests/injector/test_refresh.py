@@ -146,6 +146,28 @@ def test_what_another_child_wrote_meanwhile_is_compared_too(
     assert file.read_text() == found.token.text
 
 
+@pytest.mark.parametrize("before", [None, "1"])
+def test_what_another_child_wrote_meanwhile_has_the_newer_subject(
+    tmp_path: Path, settings: Parse, token: Make, refreshed: Any, before: str | None
+) -> None:
+    """The binding changed while the source was slow: its answer is the old one's, and ends earlier."""
+    file = tmp_path / "token"
+    if before is not None:
+        file.write_text(token(exp=NOW + 10, sub=before))
+
+    class SlowSource:
+        """While it is asked, the other child writes."""
+
+        def fetch(self, *, audience: str, timeout: float) -> str:
+            """Give the token of before."""
+            assert (audience, timeout) == (pod.GOOGLE_AUDIENCE, 5)
+            file.write_text(token(exp=NOW + HOUR, iat=NOW, sub="2"))
+            return str(token(exp=NOW + 310, iat=NOW - HOUR + 310, sub="1"))
+
+    assert refreshed(settings(), SlowSource()).token.unverified_sub == "2"
+    assert file.read_text() == token(exp=NOW + HOUR, iat=NOW, sub="2")
+
+
 def test_cached_token_is_followed_by_shorter_waits(
     tmp_path: Path, settings: Parse, token: Make, scripted: Any, refreshed: Any
 ) -> None:

@@ -246,6 +246,16 @@ def test_another_identity_waits_for_no_token_of_ours(running: Pod, metadata: Met
     assert running.run(*command) == exit_codes.NO_SERVICE_ACCOUNT
 
 
+def test_a_token_file_of_ours_that_cannot_be_read_holds_up_no_other_reader(running: Pod) -> None:
+    """The token's own child tells it; by the author's identity secrets are read."""
+    ours = running.folder / "token" / "ours"
+    ours.mkdir()
+    running.take(Plan(syntax=OURS, containers=(running.container("web", "envfile", P="sm://db#password"),)))
+    command = (f"--file={ours}", "--refresh=false")
+    assert running.start(*command).end() == (f"next {24 * 3600 * 1000}\n", exit_codes.OK)
+    assert (running.folder / "web" / "P.env").read_text() == f"P='{CANARY}'\n"
+
+
 def test_a_slow_token_of_ours_holds_up_no_reader_with_another_identity(running: Pod, metadata: MetadataServer) -> None:
     """What is delivered is delivered: the child ends soon, and the launcher's other child asks for the token again."""
     metadata.script(Slow(9))

@@ -13,6 +13,7 @@ import jsonpatch
 import pytest
 import yaml
 
+from contract.secrets import PLAN
 from tests.webhook.cases import UID, GoldenCase, golden_cases
 from webhook.app import create_app
 from webhook.decision import Deny
@@ -104,6 +105,26 @@ def test_mutating_twice_is_mutating_once(case: GoldenCase) -> None:
     assert twice.patch == []
     assert type(twice.decision) is type(once.decision)
     assert pod == before
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_plan_of_another_version_is_read(case: GoldenCase) -> None:
+    """Replicas of two releases review one pod, and specs live longer: what this version does not know is nothing."""
+    mutated = jsonpatch.apply_patch(case.pod, case.mutate().patch)
+    other = copy.deepcopy(mutated)
+    for container in other["spec"].get("initContainers") or ():
+        for entry in container.get("env") or ():
+            if entry["name"] == PLAN:
+                plan = json.loads(entry["value"].replace("$$", "$"))
+                added = plan | {
+                    "of_another_version": True,
+                    "containers": [{"new": 1, **one} for one in plan["containers"]],
+                }
+                entry["value"] = json.dumps(added).replace("$", "$$")
+
+    again = case.mutate(other, seed="another uid")
+
+    assert jsonpatch.apply_patch(other, again.patch) == mutated
 
 
 @pytest.mark.parametrize("case", CASES)

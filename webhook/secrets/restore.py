@@ -109,8 +109,8 @@ def _planned(pod: Pod) -> Mapping[str, plan.ContainerPlan]:
 
 def _read_plan(text: object) -> tuple[plan.ContainerPlan, ...]:
     try:
-        # Written for the kubelet, which reads $$ as $.
-        return plan.from_json(str(text).replace("$$", "$")).containers
+        # Written for the kubelet, which reads $$ as $; perhaps by a replica of the release before or after this one.
+        return plan.from_json(str(text).replace("$$", "$"), takes_unknown=True).containers
     except plan.PlanError:
         return ()
 
