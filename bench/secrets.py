@@ -1,4 +1,4 @@
-"""20 references in 5 secrets, read with the pod's own role, whole process: instructions, and milliseconds to compare.
+"""20 references in 5 secrets, read with the pod's own role, the injected program whole: instructions, and milliseconds.
 
 Against a plain botocore script that reads one secret with the same role, on the same interpreter. Once with botocore as
 pip installs it, and once with what the image has of it (images/aws_data.py).
@@ -18,9 +18,12 @@ import botocore.session
 
 from bench.result import BenchError, Result
 from bench.token import instructions
+from contract import environ, secrets
 from demo.fakes.google import GoogleSigner
 from demo.fakes.sts import ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY, Role, StsServer
 from images.aws_data import OPERATIONS, cut
+from secretenv.plan import ContainerPlan, Plan, Variable, to_json
+from secretenv.references import Syntax
 
 BOUND = 1.3
 _SECRETS, _KEYS = 5, 4
@@ -37,17 +40,13 @@ import botocore.session
 client = botocore.session.Session().create_client("secretsmanager", region_name="eu-west-1")
 print(len(json.loads(client.get_secret_value(SecretId="app/0")["SecretString"])))
 """
+# The injected program itself, as the init container of a pod: from its settings to the files that the kubelet reads.
 OURS = """
-import sys; sys.path[:0] = sys.argv[1:]
-import json, time
-from secretenv.references import Secret
-from secretenv.stores.aws import Aws
-from secretenv.stores.clients import Clients
-references = [(Secret(f"app/{secret}"), f"key{key}") for secret in range(5) for key in range(4)]
-store = Aws(Clients(region="eu-west-1"), clock=time.monotonic)
-found = store.fetch({source for source, _ in references}, timeout=60)
-objects = {source: json.loads(outcome.value) for source, outcome in found.items()}
-print(len([objects[source][key] for source, key in references]))
+import sys
+folders = sys.argv[1:]
+sys.path[:0], sys.argv = folders, ["injector", "secrets"]
+from injector.cli import leave, main
+leave(main())
 """
 
 
@@ -56,14 +55,17 @@ def measure() -> list[Result]:
     installed = Path(botocore.__file__).parent.parent
     signer = GoogleSigner()
     with StsServer(google_jwks=signer.jwks) as aws, tempfile.TemporaryDirectory() as folder:
-        environment = _environment(aws, signer, Path(folder))
+        delivered = Path(folder) / "delivered"
+        delivered.mkdir()
+        environment = _environment(aws, signer, Path(folder)) | _asked(delivered)
         plain = [sys.executable, "-I", "-S", "-c", PLAIN, str(installed)]
         ours = [sys.executable, "-I", "-S", "-c", OURS, str(_ROOT)]
         whole = [*ours, str(installed)]
         image = [*ours, str(_cut(installed, Path(folder))), str(installed)]
-        _check(plain, environment, _KEYS)
+        if _output(plain, environment).strip() != str(_KEYS):
+            raise BenchError("the plain script read no secret")
         for command in (whole, image):
-            _check(command, environment, _SECRETS * _KEYS)
+            _check(command, environment, delivered)
         floor = instructions(plain, environment)
         rows = [
             _row(name, floor, instructions(command, environment), BOUND)
@@ -113,6 +115,22 @@ def _environment(aws: StsServer, signer: GoogleSigner, folder: Path) -> dict[str
     }
 
 
+def _asked(delivered: Path) -> dict[str, str]:
+    """What the webhook writes into the injected container: a plan of one container, by env files."""
+    variables = tuple(
+        Variable(name=f"V{secret}_{key}", text=f"sm://app/{secret}#key{key}")
+        for secret in range(_SECRETS)
+        for key in range(_KEYS)
+    )
+    container = ContainerPlan(name="app", delivery="envfile", directory=str(delivered), variables=variables)
+    plan = Plan(syntax=Syntax(ours=True, arns=False, piggy=None), containers=(container,))
+    return {
+        secrets.PLAN: to_json(plan),
+        environ.AWS_REGION: "eu-west-1",
+        environ.TERMINATION_LOG: str(delivered.parent / "termination-log"),
+    }
+
+
 def _cut(installed: Path, folder: Path) -> Path:
     """A botocore with the data of the image, and everything else as installed."""
     place = folder / "image/botocore"
@@ -129,10 +147,22 @@ def _cut(installed: Path, folder: Path) -> Path:
     return place.parent
 
 
-def _check(command: list[str], environment: dict[str, str], values: int) -> None:
+def _check(command: list[str], environment: dict[str, str], delivered: Path) -> None:
+    """Every variable has its file, with its value in it. Takes them away again."""
+    said = _output(command, environment)
+    for secret in range(_SECRETS):
+        for key in range(_KEYS):
+            file = delivered / f"V{secret}_{key}.env"
+            if not file.is_file() or f"value {key} of {secret}" not in file.read_text():
+                raise BenchError(f"{file.name} was not delivered: {said[-300:]}")
+            file.unlink()
+
+
+def _output(command: list[str], environment: dict[str, str]) -> str:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-    if done.stdout.strip() != str(values):
-        raise BenchError(f"expected {values} values, got {done.stdout.strip() or done.stderr[-300:]}")
+    if done.returncode:
+        raise BenchError(f"exit code {done.returncode}: {done.stderr[-300:] or done.stdout[-300:]}")
+    return done.stdout
 
 
 def _milliseconds(command: list[str], environment: dict[str, str]) -> float:

@@ -216,8 +216,9 @@ def _volumes(decision: Injection, settings: Settings) -> list[dict[str, Any]]:
 
 def _asked_by(pod: Mapping[str, Any]) -> str:
     annotations = pods.annotations(pod)
-    asking = [f"the label {keys.ENABLED_LABEL}"] if keys.ENABLED_LABEL in pods.labels(pod) else []
-    asking += [f"the annotation {keys.SECRETS}"] if keys.SECRETS in annotations else []
+    is_labelled = pods.labels(pod).get(keys.ENABLED_LABEL, "false").lower() != "false"
+    asking = [f"the label {keys.ENABLED_LABEL}"] if is_labelled else []
+    asking += [f"the annotation {keys.SECRETS}"] if annotations.get(keys.SECRETS, "false") != "false" else []
     asking += [f"the annotation {key}" for key in annotations if key in _SOURCES]
     return f"the pod has {' and '.join(asking)}" if asking else "variables of piggy's on the webhook name a source"
 

@@ -2,7 +2,7 @@
 
 Pure. The verdict is the webhook's own: what it would deny is an error, what it would warn of a warning. Only what no
 review can see is said here: a reference in a pod that asks for nothing, or where a label alone looks for none, in a
-Secret, a plan that is too long.
+Secret, an entrypoint that only a registry knows, a plan that is too long.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,6 +18,7 @@ from webhook import pod as pods
 from webhook.account_cache import account_key
 from webhook.decision import Injection, SecretsInjection
 from webhook.secrets.look_ups import Missing
+from webhook.secrets.piggy import stays_text
 from webhook.shape import shape_problem
 
 Severity = Literal["error", "warning", "note"]
@@ -40,7 +41,7 @@ class Finding:
 def findings(one: Rendering, texts: KnownTexts) -> tuple[Finding, ...]:
     """Everything, the worst first."""
     told = (Finding("warning", text) for text in one.warnings)
-    found = [*_errors(one, texts), *told, *_unasked(one, texts), *_notes(one)]
+    found = [*_errors(one, texts), *told, *_unasked(one, texts), *_unknown_entrypoints(one), *_notes(one)]
     order: tuple[Severity, ...] = ("error", "warning", "note")
     return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
 
@@ -78,12 +79,15 @@ def _unasked(one: Rendering, texts: KnownTexts) -> Iterator[Finding]:
     """References in a pod that the webhook never sees, or where it looks for none: the application starts with them."""
     if not (one.unlabelled or one.is_asked_by_label_alone) or shape_problem(one.subject.pod):
         return
+    if pods.annotations(one.subject.pod).get(SECRETS) == "false":
+        return  # switched off by hand
     decision = one.mutation.decision
     skipped = decision.skip_containers if isinstance(decision, Injection) else frozenset[str]()
     for _, _, container in pods.application_containers(one.subject.pod, skipped):
         if one.unlabelled:
             for entry in container.get("env") or ():
-                if _may_refer(entry.get("value")):
+                told = stays_text(f"container {container['name']}: variable {entry.get('name')}") in one.warnings
+                if not told and _may_refer(entry.get("value")):
                     yield _seen_by_nobody(f"container {container['name']}, variable {entry.get('name')}", one)
         for origin in dict.fromkeys(origins_of(container)):
             for key, text in _known(texts, origin.kind, one.subject.namespace, origin.name).items():
@@ -119,6 +123,20 @@ def _may_refer(text: object) -> bool:
     return template is not None and bool(template.references)
 
 
+def _unknown_entrypoints(one: Rendering) -> Iterator[Finding]:
+    """Whether the pod is let in is then the registry's answer: a check that shall be strict must not pass."""
+    delivered = _delivered(one)
+    for container in delivered.containers if delivered else ():
+        if container.command and set(ASSUMED.entrypoint) & set(container.command):
+            image = next(each["image"] for each in _containers(one) if each["name"] == container.name)
+            yield Finding(
+                "warning",
+                f"container {container.name} has no command, and what {image} starts is not looked up offline: the "
+                "webhook asks its registry, and denies the pod where that does not tell; kubectl token-injector "
+                f"entrypoint {image} --container {container.name} prints the annotation that says it",
+            )
+
+
 def _notes(one: Rendering) -> Iterator[Finding]:
     for name in one.unknown_config_maps:
         yield Finding(
@@ -129,15 +147,6 @@ def _notes(one: Rendering) -> Iterator[Finding]:
     delivered = _delivered(one)
     if delivered is None:
         return
-    for container in delivered.containers:
-        if container.command and set(ASSUMED.entrypoint) & set(container.command):
-            image = next(each["image"] for each in _containers(one) if each["name"] == container.name)
-            yield Finding(
-                "note",
-                f"container {container.name} has no command, and what {image} starts is not looked up offline: the "
-                "webhook asks its registry, and denies the pod where that does not tell; kubectl token-injector "
-                f"entrypoint {image} --container {container.name} writes it down",
-            )
     if delivered.plan.broker and not _has_role(one):
         account = account_key(one.subject.namespace, pods.service_account_name(one.subject.pod))
         yield Finding(

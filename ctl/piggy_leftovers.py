@@ -11,7 +11,7 @@ from webhook.pod import CONTAINER_LISTS, containers
 from webhook.secrets.restore import PIGGY_COMMAND, PIGGY_CONTAINER, restore
 
 PIGGY_VOLUME = "piggy-env"
-# piggy-env's own, which it keeps from the application; and PIGGY_UID, which it forgets to.
+# piggy-env's own, whoever wrote them, which it keeps from the application; and PIGGY_UID, which it forgets to.
 VARIABLES = frozenset(
     {
         "PIGGY_AWS_SECRET_NAME",

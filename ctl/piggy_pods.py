@@ -12,7 +12,7 @@ from contract import annotations as keys
 from ctl.errors import UsageError
 from ctl.manifest import Document
 from ctl.piggy_leftovers import without_leftovers
-from ctl.piggy_told import reader_differences, source_differences, text_differences
+from ctl.piggy_told import reader_differences, source_differences, text_differences, version_difference
 from ctl.piggy_words import PREFIX, Difference, annotation_differences, kept_source, our_annotations, reference
 from ctl.workload import KubernetesObject
 from secretenv.piggy import PiggyConfig, PiggyError, read
@@ -20,7 +20,10 @@ from secretenv.piggy_table import BY_KEY
 from secretenv.references import MalformedReferenceError, PiggySource
 from webhook import pod as pods
 from webhook.secrets.piggy import is_annotated
+from webhook.secrets.piggy_variables import VERSION, with_version
 from webhook.shape import shape_problem
+
+_VERSION = f"variable {VERSION}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,22 +54,34 @@ def read_pod(
     if problem:
         raise UsageError(f"{document.origin}: {subject.display_name}: {problem}: mend the manifest")
     cleaned = without_leftovers(subject.pod)
-    found = [Difference("", f"taken out, as piggy's webhook had put it in: {', '.join(cleaned.taken)}")]
+    found = list(_taken(cleaned.taken))
     annotations, account = pods.annotations(subject.pod), pods.service_account_name(subject.pod)
     config = PiggyConfig()
     try:
         config = read(annotations, environ, namespace=subject.namespace, service_account=account)
+        config = with_version(config, subject.pod)
     except PiggyError as exc:
         found.append(Difference("", f"{exc}: correct it", blocks=True))
     else:
+        if _VERSION in cleaned.taken:
+            found.append(version_difference(config))
         found += source_differences(config, annotations, environ, is_namespaced=is_namespaced)
     return PiggyPod(
         document=index,
         subject=subject,
         pod=cleaned.pod,
         config=config,
-        found=tuple(found if cleaned.taken else found[1:]),
+        found=tuple(found),
     )
+
+
+def _taken(taken: Sequence[str]) -> Iterator[Difference]:
+    """But for the version's variable, which only an author writes."""
+    others = [each for each in taken if each != _VERSION]
+    if others:
+        yield Difference(
+            "", f"taken out, as piggy's webhook put it in or piggy's program alone reads it: {', '.join(others)}"
+        )
 
 
 def in_our_words(

@@ -10,6 +10,7 @@ from secretenv.piggy import PiggyConfig
 from secretenv.piggy_table import BY_KEY
 from secretenv.references import MalformedReferenceError, Syntax, parse
 from webhook import pod as pods
+from webhook.secrets.piggy_variables import VERSION, names_version
 
 _OURS = Syntax(ours=True, arns=False, piggy=None)
 
@@ -18,6 +19,7 @@ def source_differences(
     config: PiggyConfig, annotations: Mapping[str, str], environ: Mapping[str, str], *, is_namespaced: bool
 ) -> Iterator[Difference]:
     """About the source, and what its reader says of the annotations."""
+    yield from (Difference("", warning) for warning in config.warnings)
     if config.source is None:
         yield Difference(
             "",
@@ -25,7 +27,6 @@ def source_differences(
             "piggy's webhook do, give them with --piggy-env",
         )
         return
-    yield from (Difference("", warning) for warning in config.warnings)
     written = annotations.get(keys.PIGGY_SECRET_NAME, environ.get(str(BY_KEY[keys.PIGGY_SECRET_NAME].environ), ""))
     if config.source.secret_name and not written and not is_namespaced:
         yield Difference(
@@ -34,6 +35,16 @@ def source_differences(
             f"write {keys.PIGGY_SECRET_NAME}",
             blocks=True,
         )
+
+
+def version_difference(config: PiggyConfig) -> Difference:
+    """About the variable by which the author chose a version."""
+    told = (
+        "the references name its version now"
+        if names_version(config)
+        else "piggy does not look at it in this pod, nor does anybody here"
+    )
+    return Difference(f"variable {VERSION}", f"{told}; it is taken out")
 
 
 def reader_differences(pod: Mapping[str, Any], config: PiggyConfig, namespace: str) -> Iterator[Difference]:

@@ -12,6 +12,7 @@ from secretenv.piggy import PiggyConfig
 from secretenv.references import PiggySource, Syntax, canonical, parse
 from webhook import values
 from webhook.flags import SERVER_SETTINGS
+from webhook.secrets.piggy_variables import VERSION
 
 PREFIX = "piggy:"
 # The expansions of Kubernetes, which come before the webhook's reading and piggy's: $$ is $, $(NAME) a variable.
@@ -91,8 +92,8 @@ def annotation_differences(annotations: Mapping[str, str], config: PiggyConfig) 
     if config.standalone and keys.PIGGY_SECRET_VERSION in annotations:
         yield Difference(
             f"annotation {keys.PIGGY_SECRET_VERSION}",
-            "piggy looks at it in proxy mode only, and reads AWSCURRENT in standalone mode; here it holds: write "
-            "#KEY without ? for the current version",
+            f"piggy looks at it in proxy mode only, and at {VERSION} in standalone mode; here it holds where that is "
+            "not set: write #KEY without ? for the current version",
         )
 
 

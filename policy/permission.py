@@ -64,7 +64,8 @@ def _parameters(parameters: Sequence[Parameter], prefix: str) -> Iterator[dict[s
 def _paths(paths: Sequence[ParameterPath], prefix: str) -> Iterator[dict[str, Any]]:
     """A path, and all below it."""
     if paths:
-        below = (f"{prefix}parameter{_literal(each.path.rstrip('/'))}" for each in paths)
+        names = (each.path.rstrip("/") for each in paths)
+        below = (name if name.startswith("arn:") else f"{prefix}parameter{_literal(name)}" for name in names)
         yield _allow(["ssm:GetParametersByPath"], _arns(arn for path in below for arn in (path, f"{path}/*")))
 
 

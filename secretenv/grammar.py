@@ -152,14 +152,15 @@ def _read_parameter(target: _Word, option: _Word | None, fragment: _Word | None)
 
 
 def _read_path(target: _Word, option: _Word | None, fragment: _Word | None) -> tuple[Source, Key | Pointer | None]:
-    path = target.decoded()
-    if not path.startswith("/"):
-        raise expected(target.at, f"a path that begins with /, {_EXAMPLES['ssm-path://']}")
+    decoded = target.decoded()
+    path = decoded.rstrip("/")
+    if not decoded.startswith("/") and not PARAMETER_ARN.fullmatch(path):
+        raise expected(target.at, f"a path that begins with /, or the ARN of one, {_EXAMPLES['ssm-path://']}")
     if option:
         raise expected(option.at - 1, f"no ?, {_EXAMPLES['ssm-path://']}")
     if fragment and fragment.raw.startswith("/"):
         raise expected(fragment.at, f"a parameter's name below the path, without a /, {_EXAMPLES['ssm-path://']}")
-    return ParameterPath(path.rstrip("/") or "/"), _read_fragment(fragment, "ssm-path://")
+    return ParameterPath(path or "/"), _read_fragment(fragment, "ssm-path://")
 
 
 def _read_item(target: _Word, option: _Word | None, fragment: _Word | None) -> tuple[Source, Key | Pointer | None]:

@@ -15,7 +15,16 @@ from secretenv.go_values import boolean, duration, integer, quantity
 from secretenv.piggy_table import BY_KEY, PIGGY_ANNOTATIONS, PiggyAnnotation
 from secretenv.sources import PiggySource
 
-__all__ = ["PIGGY_ANNOTATIONS", "PiggyAnnotation", "PiggyConfig", "PiggyError", "PiggyResources", "PiggySource", "read"]
+__all__ = [
+    "PIGGY_ANNOTATIONS",
+    "PiggyAnnotation",
+    "PiggyConfig",
+    "PiggyError",
+    "PiggyResources",
+    "PiggySource",
+    "of_secret",
+    "read",
+]
 
 Value = TypeVar("Value")
 # A warning that the API server does not cut has 256 characters; a value may have 256 KiB.
@@ -45,7 +54,7 @@ class PiggyConfig:
     """Everything that piggy's user wants of one pod."""
 
     source: PiggySource | None = None
-    """None: nothing names one, so that piggy leaves the pod alone; all else has its default then."""
+    """None: nothing names one, so that piggy leaves the pod alone; all else but the warnings has its default then."""
     standalone: bool = False
     address: str = ""
     region: str = ""
@@ -76,8 +85,8 @@ def read(
     """
     written = _Written(annotations, environ, runs=runs)
     source = _source(written, f"{namespace}/{service_account}")
-    if source is None:
-        return PiggyConfig()
+    if source is None:  # a slip in a key's name may be why
+        return PiggyConfig(warnings=(*written.warnings, *(() if runs else _unread(annotations))))
     return PiggyConfig(
         source=source,
         standalone=written.boolean(keys.PIGGY_STANDALONE),
@@ -164,7 +173,11 @@ def _source(written: _Written, account: str) -> PiggySource | None:
         name = f"{prefix}{account}{suffix}"
     if not name:
         return None
-    label = written.value(keys.PIGGY_SECRET_VERSION, _name)
+    return of_secret(name, written.value(keys.PIGGY_SECRET_VERSION, _name))
+
+
+def of_secret(name: str, label: str) -> PiggySource:
+    """The secret's version with this label, "" for the current one. A version's id is taken as one."""
     if _VERSION_ID.fullmatch(label):
         return PiggySource(secret_name=name, version=label)
     return PiggySource(secret_name=name, stage=None if label in {"", "AWSCURRENT"} else label)
@@ -185,7 +198,7 @@ def _name(text: str) -> str:
 
 
 def _unread(annotations: Mapping[str, str]) -> list[str]:
-    """A warning for each annotation of a pod with a source that does nothing, up to a number."""
+    """A warning for each annotation that does nothing, up to a number."""
     unknown = [key for key in annotations if key.startswith(keys.PIGGY_PREFIX) and key not in BY_KEY]
     warnings = [
         f"annotation {row.key} does {row.effect[0].lower()}{row.effect[1:]}"

@@ -9,13 +9,14 @@ from typing import Any
 from secretenv import json_text
 from secretenv.references import Key, ParameterPath, Pointer, Reference, canonical
 from secretenv.stores import Refusal
+from secretenv.stores.arn import path_of
 
 
 def select(reference: Reference, value: str | bytes | Mapping[str, str]) -> str | bytes | Refusal:
     """What a reference takes from what was read, before its filters."""
     source = canonical(Reference(reference.source))
     if isinstance(value, Mapping):
-        path = reference.source.path if isinstance(reference.source, ParameterPath) else ""
+        path = path_of(reference.source) if isinstance(reference.source, ParameterPath) else ""
         return _of_path(source, path, reference.select, value)
     if reference.select is None:
         return value

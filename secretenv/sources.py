@@ -34,7 +34,7 @@ class ParameterPath:
     """All parameters below a path, recursively, in one read."""
 
     path: str
-    """With its leading slash, without one at its end."""
+    """With its leading slash, or a full ARN; without a slash at its end."""
 
 
 @dataclass(frozen=True, slots=True)

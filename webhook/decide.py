@@ -19,7 +19,7 @@ from webhook.secrets.decide import decide_secrets
 from webhook.secrets.look_ups import OFFLINE, LookUps
 from webhook.secrets.needs import Needs, read_needs
 from webhook.secrets.refused import RefusedError
-from webhook.secrets.resources import secrets_resources
+from webhook.secrets.resources import secrets_resources, written_at
 from webhook.settings import Resources, Settings
 from webhook.web_identity import web_identity
 
@@ -70,7 +70,7 @@ def decide(
         needs = read_needs(pod, gathered, asked, look_ups.config_maps)
         role_arn = gathered.value(keys.ROLE_ARN, values.role_arn, None)
         if needs is None and skip:
-            return Skip(reason="no_reference", warnings=tuple(gathered.warnings))
+            return Skip(reason="no_reference" if asked else skip.reason, warnings=tuple(gathered.warnings))
         if needs is None and role_arn is None:
             return _no_role(gathered, settings, exists=account is not None)
         identity = web_identity(gathered, role_arn, settings, seed) if role_arn else None
@@ -175,9 +175,11 @@ def _resources(gathered: Annotations, settings: Settings, asked: Asked | None) -
         (keys.MEMORY_REQUEST, resources.memory_request, keys.MEMORY_LIMIT, resources.memory_limit),
     ):
         if limit is not None and values.amount(limit) < values.amount(request):
+            limit_place = written_at(limit_key, limit, asked, gathered)
+            request_place = written_at(request_key, request, asked, gathered)
             raise AnnotationError(
-                f"{gathered.source(limit_key)}: the limit {limit!r} is less than the request {request!r} of "
-                f"{gathered.source(request_key)}, and Kubernetes refuses such a container: "
+                f"{limit_place}: the limit {limit!r} is less than the request {request!r} of "
+                f"{request_place}, and Kubernetes refuses such a container: "
                 f"set {request_key} and {limit_key} so that the limit is not the smaller one"
             )
     return resources

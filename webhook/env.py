@@ -77,8 +77,16 @@ def without_authors(ours: Iterable[Entry], author: Mapping[str, Entry]) -> list[
     Who set one region variable means both, as half of the SDKs read the other one.
     """
     entries = {entry["name"]: entry for entry in ours}
-    entries |= {name: {**author[twin], "name": name} for name, twin in _REGION_TWINS.items() if twin in author}
+    entries |= {name: _renamed(author[twin], name) for name, twin in _REGION_TWINS.items() if twin in author}
     return [entries[name] for name in INJECTED_VARIABLES if name in entries and name not in author]
+
+
+def _renamed(entry: Entry, name: str) -> Entry:
+    """The same under another name, behind it: a $(NAME) in its text may mean another variable there, or one at all."""
+    value = entry.get("value")
+    if isinstance(value, str) and "$(" in value.replace("$$", ""):
+        return {**entry, "name": name, "value": f"$({entry['name']})"}
+    return {**entry, "name": name}
 
 
 def _folders_of_ours(container: Container, volume_name: str) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """What does an attribute of DynamoDB say as text? Pure.
 
-S, N and BOOL as JSON writes them (a string without its quotes), NULL as `null`, B as its bytes; maps, lists and sets
-are JSON text, in which binary values are base64. Numbers keep all of their digits.
+S, N and BOOL as JSON writes them (a string without its quotes), B as its bytes; maps, lists and sets are JSON text, in
+which binary values are base64 and NULL is `null`; alone it has no text. Numbers keep all of their digits.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html
 """
 
@@ -12,12 +12,14 @@ from typing import Any
 
 
 def text_or_bytes(attribute: Mapping[str, Any]) -> str | bytes:
-    """The value of an attribute as botocore gives it: one type and its value. Raises ValueError for another form."""
+    """The value of an attribute as botocore gives it: its type and value. Raises ValueError where it has no text."""
     match attribute:
         case {"S": str(text)} | {"N": str(text)}:
             return text
         case {"B": bytes(data)}:
             return data
+        case {"NULL": bool()}:
+            raise ValueError("null, and null has no text")
     return _json(attribute)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from secretenv.references import Parameter, ParameterPath
 from secretenv.stores import Fetched, Refusal
-from secretenv.stores.arn import path_of
+from secretenv.stores.arn import is_of_another_account, path_of
 from secretenv.stores.reading import Outcome, Outcomes, Reading, incomplete
 from secretenv.stores.refusals import absent, named
 
@@ -90,6 +90,13 @@ def _path(reading: Reading, path: ParameterPath, *, decrypt: bool) -> Outcomes:
         if not found:
             return Refusal(
                 reason="not_found", message=f"there are no {named(path)} in {reading.region}: check path and region"
+            )
+        # AWS takes no ARN for a path, and reads in the account of the role.
+        if any(is_of_another_account(each.get("ARN", ""), path) for each in found):
+            return Refusal(
+                reason="invalid",
+                message=f"{named(path)}: AWS reads a path in the account of the role alone; name the parameters one by "
+                "one, as in ssm://arn:…, or read with a role of that account",
             )
         lines = sorted(f"{each['Name']} {_version(each)}" for each in found)
         return Fetched(

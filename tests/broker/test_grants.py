@@ -19,6 +19,9 @@ SOURCES: dict[str, Source] = {
     ),
     "ssm:///a/b": Parameter("/a/b"),
     "ssm-path:///a": ParameterPath("/a"),
+    "ssm-path://arn:aws:ssm:eu-west-1:123456789012:parameter/a": ParameterPath(
+        "arn:aws:ssm:eu-west-1:123456789012:parameter/a"
+    ),
     "ddb://table/a key": Item("table", "a key", "secretName", "secretValue"),
 }
 

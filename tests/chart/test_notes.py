@@ -1,12 +1,14 @@
 """NOTES.txt: what a person is told after the installation is what this installation needs."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contract.annotations import GOOGLE_SERVICE_ACCOUNT
 from contract.annotations import SECRETS as SECRETS_ANNOTATION
-from tests.chart.charts import CHART, ROOT, with_values
+from tests.chart.charts import CHART, ROOT, objects, with_values
 
 
 def notes(values: dict[str, Any]) -> str:
@@ -135,3 +137,29 @@ def test_secrets_are_spoken_of(values: dict[str, Any], said: list[str]) -> None:
     assert [part for part in said if part not in text] == []
     assert "kubectl token-injector check -f FILE" in text
     assert f'{SECRETS_ANNOTATION}: "true"' in text
+
+
+@pytest.mark.parametrize(
+    ("version", "values", "said"),
+    [
+        ("1.28", {}, "Manifests with piggysec.com annotations stay as they are."),
+        ("1.27", {}, "Pods with piggysec.com annotations need the label too, or start with the text piggy:NAME."),
+        ("1.28", {"secrets": {"enabled": False}}, "Pods with piggysec.com annotations need the label too"),
+    ],
+)
+def test_piggys_pods_are_spoken_of(version: str, values: dict[str, Any], said: str, tmp_path: Path) -> None:
+    """Below 1.28 they are not sent: helm prints no notes for another version, so that they are a document here."""
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart)
+    written = (chart / "templates/NOTES.txt").read_text()
+    (chart / "templates/_notes.tpl").write_text(f'{{{{- define "notes" }}}}{written}{{{{ end }}}}')
+    (chart / "templates/notes.yaml").write_text('notes: {{ include "notes" . | toJson }}\n')
+
+    finished = with_values(
+        values, "template", "t", str(chart), "--kube-version", version, "--show-only", "templates/notes.yaml"
+    )
+
+    assert finished.returncode == 0, finished.stderr
+    [document] = objects(finished.stdout)
+    assert said in document["notes"]
+    assert ("older than 1.28" in document["notes"]) is (version == "1.27")

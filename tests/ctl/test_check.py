@@ -122,20 +122,21 @@ def _account_name(pod: Any) -> str:
     return str(spec.get("serviceAccountName") or spec.get("serviceAccount") or "default")
 
 
-def test_an_unknown_entrypoint_is_a_note() -> None:
-    """The pod is let in if the registry answers: which one is asked is said, and how to write the answer down."""
+def test_an_unknown_entrypoint_is_a_warning() -> None:
+    """The pod is let in if the registry answers: which one is asked is said, and what makes the answer known."""
     finished = check(manifest("Deployment", pod([variable("sm://db#a")])), flags=("--kubelet-version-floor=1.34",))
 
     assert finished.code == 0
     assert (
-        "Deployment/shop/web: note: container app has no command, and what nginx:1 starts is not looked up offline: "
+        "Deployment/shop/web: warning: container app has no command, and what nginx:1 starts is not looked up offline: "
         "the webhook asks its registry, and denies the pod where that does not tell; kubectl token-injector entrypoint "
-        "nginx:1 --container app writes it down\n"
+        "nginx:1 --container app prints the annotation that says it\n"
     ) in finished.out
-    known = check(
-        manifest("Deployment", pod([variable("sm://db#a")], command=["/app"])), flags=("--kubelet-version-floor=1.34",)
-    )
-    assert "note" not in known.out
+    strict = ("--kubelet-version-floor=1.34", "--strict")
+    assert check(manifest("Deployment", pod([variable("sm://db#a")])), flags=strict).code == 1
+    known = check(manifest("Deployment", pod([variable("sm://db#a")], command=["/app"])), flags=strict)
+    assert known.code == 0
+    assert "warning" not in known.out
 
 
 def test_all_errors_of_a_pod() -> None:
@@ -249,6 +250,31 @@ def test_references_in_a_pod_that_asks_for_none(text: str) -> None:
     assert check(manifest("Deployment", pod([variable("https://x")], annotations={}))).out == (
         "Deployment/shop/web: left as it is\n"
     )
+
+
+@pytest.mark.parametrize(
+    "annotations", [{"standalone": "true"}, {"aws-secret-nam": "shop/db"}, {"aws-secret-name": ""}], ids=str
+)
+def test_words_of_piggys_without_a_source(annotations: dict[str, str]) -> None:
+    """Each text is told once, and a mistyped key; only what admission says where it is switched off by hand."""
+    written = {f"piggysec.com/{key}": value for key, value in annotations.items()}
+    container = {"envFrom": [{"configMapRef": {"name": "settings"}}]}
+    template = pod([variable("piggy:a"), variable("sm://db#b", "B")], written, **container)
+    objects = (held("ConfigMap", "settings", C="piggy:c"), manifest("Deployment", template))
+
+    lines = check(*objects).out.splitlines()
+
+    said = [
+        *(["did you mean piggysec.com/aws-secret-name?"] if "aws-secret-nam" in annotations else []),
+        "container app: variable A begins with piggy: and stays so",
+        "container app, variable B: it looks like a reference, and the pod asks for none",
+        "container app, ConfigMap settings, key C: it looks like a reference, and the pod asks for none",
+        "left as it is",
+    ]
+    assert len(lines) == len(said)
+    assert [words in line for line, words in zip(lines, said, strict=True)] == [True] * len(said)
+    template["metadata"]["annotations"] |= {SECRETS: "false"}
+    assert "looks like a reference" not in check(*objects).out
 
 
 def held(kind: str, name: str, **texts: str) -> Any:

@@ -109,16 +109,33 @@ def test_pods_that_are_left_alone() -> None:
     """And why: no label, a label of false, nothing that refers to anything; a denial in the webhook's words."""
     plain = facts(pod(annotations={}))
     off = facts({**pod(annotations={}), "metadata": {"labels": {"admission.token-injector/enabled": "false"}}})
+    no_source = facts(pod([variable("piggy:a")], annotations={"piggysec.com/standalone": "true"}))
     nothing = facts(pod([variable("text")]))
     denied = explained(manifest("Pod", pod([variable("sm://")])))
 
     assert plain["because"] == (
         "it has neither the label admission.token-injector/enabled, nor an annotation that asks for secrets"
     )
+    assert no_source["because"] == plain["because"]
     assert off["because"] == "the label admission.token-injector/enabled says false"
     assert nothing["because"] == "nothing in it refers to a secret"
     assert denied.code == 1
     assert denied.out.startswith("Pod/shop/web: denied: pod shop/web: container 'app', variable A: the reference is")
+
+
+def test_who_asked() -> None:
+    """What is switched off by hand asks for nothing."""
+    off = {SECRETS: "false", keys.PIGGY_SECRET_NAME: "db"}
+    labels = {keys.ENABLED_LABEL: "False"}
+    template = pod([variable("piggy:a")], annotations=off)
+    both = pod(ENV, annotations={SECRETS: "true", keys.PIGGY_SECRET_NAME: "db"})
+
+    assert facts(template, FLOOR)["because"] == f"the pod has the annotation {keys.PIGGY_SECRET_NAME}"
+    template["metadata"]["labels"] = labels
+    assert facts(template, FLOOR)["because"] == f"the pod has the annotation {keys.PIGGY_SECRET_NAME}"
+    assert facts(both, FLOOR)["because"] == (
+        f"the pod has the annotation {SECRETS} and the annotation {keys.PIGGY_SECRET_NAME}"
+    )
 
 
 def test_every_reason_to_leave_a_pod_alone_is_explained() -> None:

@@ -351,7 +351,8 @@ def test_our_switch_against_piggys_words() -> None:
         (pod({"aws-secret-name": "a"}), "piggy asks nobody"),
         (pod({"debug": "true"}), "nothing names a secret or a path"),
         (pod({"aws-secret-name": "a", "nonsense": "1"}), "is none of piggy's"),
-        (pod({"aws-secret-name": "a", "standalone": "true", "aws-secret-version": "x"}), "reads AWSCURRENT in stand"),
+        (pod({"aws-secret-nam": "a"}), "did you mean piggysec.com/aws-secret-name?"),
+        (pod({"aws-secret-name": "a", "standalone": "true", "aws-secret-version": "x"}), "in proxy mode only"),
         (pod({"aws-secret-name": "a", "piggy-number-of-retry": "many"}), "is not valid and ignored, as piggy does"),
         (
             {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "x"},
@@ -367,6 +368,52 @@ def test_what_differs_is_told(obj: Mapping[str, Any], said: str) -> None:
     assert not found.is_blocked
     assert said in told(found)
     assert "a story" not in told(found)
+
+
+VERSIONED = [{"name": "A", "value": "piggy:a"}, {"name": "PIGGY_AWS_SECRET_VERSION", "value": "AWSPREVIOUS"}]
+UNKNOWN_VERSION = [VERSIONED[0], {"name": "PIGGY_AWS_SECRET_VERSION", "valueFrom": {}}]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "written", "said"),
+    [
+        ({"standalone": "true"}, "sm://a?stage=AWSPREVIOUS#a", "the references name its version now; it is taken out"),
+        ({"piggy-address": "https://x"}, "sm://a#a", "piggy does not look at it in this pod, nor does anybody here"),
+    ],
+)
+def test_the_version_that_a_variable_names(annotations: dict[str, str], written: str, said: str) -> None:
+    """Where piggy's program looks at it, the references have it; nobody says that piggy's webhook wrote it."""
+    found = convert_these(pod({"aws-secret-name": "a", **annotations}, env=VERSIONED))
+
+    assert found.contents[0]["spec"]["containers"][0]["env"] == [{"name": "A", "value": written}]
+    assert said in told(found)
+    assert "piggy's webhook put it in" not in told(found)
+
+
+def test_the_version_of_a_variable_stays_for_what_is_elsewhere() -> None:
+    """The annotation of piggy's for a Secret that is in no file has it."""
+    env_from = [{"secretRef": {"name": "more"}}]
+
+    found = convert_these(pod({"aws-secret-name": "a", "standalone": "true"}, env=VERSIONED, envFrom=env_from))
+
+    assert found.contents[0]["metadata"]["annotations"]["piggysec.com/aws-secret-version"] == "AWSPREVIOUS"
+
+
+def test_a_version_that_nobody_knows_blocks() -> None:
+    """Nothing is converted to another version quietly."""
+    found = convert_these(pod({"aws-secret-name": "a", "standalone": "true"}, env=UNKNOWN_VERSION))
+
+    assert found.is_blocked
+    assert "write the annotation piggysec.com/aws-secret-version instead: correct it" in told(found)
+
+
+def test_what_piggys_program_alone_reads_is_taken_out() -> None:
+    """Nobody here knows who wrote it."""
+    found = convert_these(pod({"aws-secret-name": "a"}, env=[{"name": "PIGGY_DEBUG", "value": "true"}]))
+
+    assert "taken out, as piggy's webhook put it in or piggy's program alone reads it: variable PIGGY_DEBUG" in told(
+        found
+    )
 
 
 def test_a_region_is_the_applications_too_under_the_label() -> None:

@@ -40,6 +40,7 @@ COMPLETE = [
         "webhook/secrets/near.py",
         "webhook/secrets/needs.py",
         "webhook/secrets/own_identity.py",
+        "webhook/secrets/piggy_variables.py",
         "webhook/secrets/resources.py",
         "webhook/secrets/staying.py",
         "injector/sources/gke_metadata.py",

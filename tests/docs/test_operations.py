@@ -90,6 +90,17 @@ def test_committed_results_are_json_and_say_where_they_are_from(name: str) -> No
     assert list(found)[:3] == ["date", "command", "cluster"]
 
 
+def test_secrets_are_within_their_bounds() -> None:
+    """A committed run with a pod start over its bound is seen here; there are such rows."""
+    results = json.loads((generate.RESULTS / "node.json").read_text())["results"]
+    bounded = [row for row in results if "secrets" in row["name"] and row["bound"] is not None]
+
+    assert {row["name"] for row in bounded} >= {
+        f"pod start, secrets {way}: seconds over bare" for way in ("envfile", "launcher", "broker")
+    }
+    assert [row["name"] for row in bounded if not row["value"] <= row["bound"]] == []
+
+
 def test_no_results_are_said_so(results: Any) -> None:
     """No table of nothing."""
     (results / "faults.json").write_text('{"date": "", "command": "make faults", "cluster": "", "rows": []}')

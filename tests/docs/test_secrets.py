@@ -6,7 +6,7 @@ import pytest
 
 from contract import annotations as keys
 from secretenv.piggy import PIGGY_ANNOTATIONS
-from secretenv.references import ParameterPath, Syntax, parse
+from secretenv.references import Syntax, parse
 from secretenv.resolve import Value, resolve
 from tests.docs.documents import ROOT, blocks_of
 from tests.secretenv.fake_store import FakeStore
@@ -51,12 +51,10 @@ def test_every_scheme_has_an_example() -> None:
     templates = [parse(line[0], SYNTAX) for line in columns("references")]
     sources = [reference.source for template in templates if template for reference in template.references]
     named = {type(source).__name__ for source in sources}
-    by_arn = {
-        type(source).__name__ for source in sources if not isinstance(source, ParameterPath) and "arn:" in str(source)
-    }
+    by_arn = {type(source).__name__ for source in sources if "arn:" in str(source)}
 
     assert named == {"Secret", "Parameter", "ParameterPath", "Item"}
-    assert by_arn == named - {"ParameterPath"}
+    assert by_arn == named
 
 
 def test_annotations_are_ours() -> None:

@@ -35,6 +35,8 @@ def statements(*texts: str, rotates: bool = False) -> list[dict[str, Any]]:
          [f"{SSM}parameter/b", f"{SSM}parameter/prod/a"]),
         ([f"{SSM}parameter/prod/a"], ["ssm:GetParameter", "ssm:GetParameters"], [f"{SSM}parameter/prod/a"]),
         (["ssm-path:///a/b#a"], ["ssm:GetParametersByPath"], [f"{SSM}parameter/a/b", f"{SSM}parameter/a/b/*"]),
+        ([f"ssm-path://{SSM}parameter/a/#b"], ["ssm:GetParametersByPath"],
+         [f"{SSM}parameter/a", f"{SSM}parameter/a/*"]),
         (["ssm-path:///#a"], ["ssm:GetParametersByPath"], [f"{SSM}parameter", f"{SSM}parameter/*"]),
     ],
 )  # fmt: skip

@@ -37,7 +37,9 @@ PARAMETERS = st.builds(
     | PLAIN_NAMES.map(lambda name: ARN.format("ssm", f"parameter/{name}")),
     st.none() | NAMES,
 )
-PATHS = NAMES.map(lambda name: ParameterPath(f"/{name}".rstrip("/") or "/"))
+PATHS = NAMES.map(lambda name: ParameterPath(f"/{name}".rstrip("/") or "/")) | PLAIN_NAMES.map(
+    lambda name: ParameterPath(ARN.format("ssm", "parameter/" + name.replace("\n", "x")))
+)
 TABLES = st.text(min_size=1) | PLAIN_NAMES.map(lambda name: ARN.format("dynamodb", f"table/{name}"))
 ITEMS = st.builds(Item, TABLES, NAMES, NAMES, NAMES)
 POINTERS = st.lists(st.text(), min_size=1).map(

@@ -201,6 +201,18 @@ def test_annotations_that_do_nothing_are_told() -> None:
     assert unlike.endswith("is none of piggy's")
 
 
+def test_a_slip_in_the_key_of_the_source_is_told() -> None:
+    """It may be why there is no source; a pod that runs has been told."""
+    written = {"piggysec.com/aws-secret-nam": "db"}
+    admitted = read(written, {}, namespace="shop", service_account="orders", runs=True)
+
+    found = read(written, {}, namespace="shop", service_account="orders")
+
+    assert (found.source, len(found.warnings)) == (None, 1)
+    assert found.warnings[0].endswith("did you mean piggysec.com/aws-secret-name?")
+    assert admitted == PiggyConfig()
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [

@@ -175,6 +175,15 @@ def test_paths_refused(reference: str, refusal: Refusal) -> None:
     assert resolved(reference, PARAMETERS) == refusal
 
 
+def test_a_path_by_arn() -> None:
+    """What is below it is named as below the path alone."""
+    reference = template("ssm-path://arn:aws:ssm:eu-west-1:123456789012:parameter/prod#a/user")
+    [source] = [each.source for each in reference.references]
+    store = FakeStore({source: {"/prod/a/user": "u", "/prod/b/user": "v"}})
+
+    assert resolve({"NAME": reference}, store, timeout=10) == {"NAME": Value("u")}
+
+
 def test_piggy_path() -> None:
     """`piggy:NAME` below a path, as with piggy."""
     syntax = Syntax(ours=False, arns=False, piggy=PiggySource(parameter_path="/prod"))

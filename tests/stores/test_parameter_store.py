@@ -107,6 +107,16 @@ def test_a_path_in_pages(aws: FaultyAws, store: Aws, owner: Any, path: str) -> N
     assert aws.asked["GetParametersByPath"] == 2
 
 
+def test_a_path_of_another_account(store: Aws, owner: Any) -> None:
+    """AWS is asked for the path alone: what it finds in the role's account is not what the ARN names."""
+    put(owner, "/app/db", "value")
+    other = ParameterPath(f"arn:aws:ssm:{REGION}:999999999999:parameter/app")
+    found = refused(store.fetch([other], timeout=TIMEOUT), other)
+    assert found.reason == "invalid"
+    assert "in the account of the role alone" in found.message
+    assert refused(store.versions([other], timeout=TIMEOUT), other) == found
+
+
 def test_an_empty_path(store: Aws) -> None:
     """No parameter below is a mistake of the path, or of the region."""
     nothing = ParameterPath("/nothing")

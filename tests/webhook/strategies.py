@@ -26,6 +26,7 @@ NAMESPACE = "shop"
 ROLES = ("arn:aws:iam::123456789012:role/orders", "arn:aws-cn:iam::210987654321:role/shop/$(HOME)/reports")
 DRAWN_NAMES = ("token-injector-webhook-aaaaaaaaaaaaaaaa", "token-injector-webhook-bbbbbbbbbbbbbbbb")
 REFERENCES = ("sm://prod/db#a", "x${ssm:///prod/b|trim}", "piggy:c", "arn:aws:s3:::bucket", "sm://")
+SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db-a1B2c3"
 TOKEN_FILES = (f"{VOLUME_PATH}/token", f"{VOLUME_PATH}/other", "/aws/token", "/own/token")
 
 # Valid and malformed values of each annotation; role-arn is drawn apart, as without one nothing happens.
@@ -131,14 +132,15 @@ def annotations(draw: st.DrawFn, *, with_role: bool = True) -> dict[str, str]:
 
 _ENTRIES: dict[str, tuple[str, ...]] = {
     environ.AWS_WEB_IDENTITY_TOKEN_FILE: TOKEN_FILES,
-    environ.AWS_REGION: ("eu-west-1", "us-east-1"),
-    environ.AWS_DEFAULT_REGION: ("eu-west-1", "us-east-1"),
+    environ.AWS_REGION: ("eu-west-1", "us-east-1", "$(SITE)", ""),
+    environ.AWS_DEFAULT_REGION: ("eu-west-1", "us-east-1", "$(SITE)", ""),
     environ.AWS_STS_REGIONAL_ENDPOINTS: ("regional", "legacy"),
     environ.AWS_ROLE_ARN: ROLES,
     environ.AWS_ROLE_SESSION_NAME: (*DRAWN_NAMES, "orders"),
     environ.AWS_ACCESS_KEY_ID: ("AKIAIOSFODNN7EXAMPLE",),
     environ.AWS_PROFILE: ("production",),
     "A": ("$(AWS_ROLE_ARN)", "ü", ""),
+    "SITE": ("eu-west-3", "us-east-1"),
     "REF": (*REFERENCES, "plain"),
     "B": (*REFERENCES, "$(REF)", "x$(A)"),
     "E": ("$${sm://prod/db}", "x$$(A) $$$$(B)", "$$(A) ${sm://prod/db#user}", "sm", "$(E)://prod/db"),
@@ -291,7 +293,32 @@ def secret_pods(draw: st.DrawFn) -> Pod:
             if draw(st.booleans()):
                 container["env"].append({"name": environ.AWS_ROLE_ARN, "value": ROLES[0]})
             container["env"].append({"name": environ.AWS_WEB_IDENTITY_TOKEN_FILE, "value": "/data/token"})
+    if draw(st.booleans()):
+        _bring_region_by_name(draw, pod)
     return pod
+
+
+def _bring_region_by_name(draw: st.DrawFn, pod: Pod) -> None:
+    """A region by $(NAME), where the name means another text further down, or one at all.
+
+    Beside a role and a session name, after which a second review can't tell who wrote what the first appended.
+    """
+    region = draw(st.sampled_from((environ.AWS_REGION, environ.AWS_DEFAULT_REGION)))
+    written = [
+        (environ.AWS_ROLE_ARN, ROLES[0]),
+        (environ.AWS_ROLE_SESSION_NAME, "orders"),
+        *draw(st.sampled_from(((), (("SITE", "us-east-1"),)))),
+        (region, "$(SITE)"),
+        ("SITE", "eu-west-3"),
+    ]
+    spec = pod["spec"]
+    spec["containers"][0]["env"] += [{"name": name, "value": value} for name, value in written]
+    if draw(st.booleans()):
+        del pod["metadata"]["annotations"][keys.REGION]
+        for container in [*(spec.get("initContainers") or []), *spec["containers"]]:
+            for entry in container["env"]:
+                if entry.get("value") in REFERENCES[:2]:
+                    entry["value"] = f"sm://{SECRET_ARN}"
 
 
 def with_future_fields(draw: st.DrawFn, pod: Pod) -> Pod:

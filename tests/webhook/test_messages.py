@@ -57,6 +57,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     ),
     "role-policy-refuses-own-variable": (POD, "'app'", "AWS_ROLE_ARN", "namespace shop", "rule 'shop'", "operator"),
     "session-name-too-short": (ACCOUNT, "session-name", "'x'", "2 characters"),
+    "piggy-standalone-region-empty": (POD, "'app'", "DB_PASSWORD", "admission.token-injector/region", "ARN"),
     "piggy-standalone-malformed-role": (POD, "'app'", "AWS_ROLE_ARN", "'role/own'", "for example arn:aws:iam::"),
     "piggy-standalone-unknown-role": (POD, "'app'", "AWS_ROLE_ARN", "'$(ROLE)'", "write its text"),
     "piggy-standalone-unknown-sub-path": (POD, "'app'", "token file", "'$(POD)' in subPathExpr", "write a subPath"),
@@ -117,6 +118,19 @@ WORDS: dict[str, tuple[str, ...]] = {
         "annotation piggysec.com/piggy-env-resource-cpu-request",
         "'1E'",
         "expected a Kubernetes quantity",
+    ),
+    "piggy-limit-below-request": (
+        f"{POD}, annotation piggysec.com/piggy-env-resource-cpu-limit: the limit '2m'",
+        "'5m' of the webhook's setting",
+        "admission.token-injector/cpu-request",
+    ),
+    "piggy-standalone-version-differs": (
+        *(POD, "'app'", "'other'", "PIGGY_AWS_SECRET_VERSION", "take it out"),
+        "write the annotation piggysec.com/aws-secret-version",
+    ),
+    "piggy-standalone-version-unknown": (
+        *(POD, "'app'", "PIGGY_AWS_SECRET_VERSION"),
+        "write the annotation piggysec.com/aws-secret-version",
     ),
     "piggy-proxy-no-broker": (POD, "piggysec.com/piggy-address", "--broker-address", "operator"),
     "piggy-second-line": (POD, "'app'", "variable A", "expected no second line"),

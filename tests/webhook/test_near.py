@@ -47,6 +47,8 @@ ORDINARY = (
     "${HOME}",
     "$(A)://x",
 )
+# Python takes the first two's second letter for an i and the last one's first for an s, where it ignores the case.
+LETTERS_OF_OTHERS = ("p\u0130ggy CANARY", "p\u0131ggy CANARY", "\u017fm://CANARY")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,19 @@ def test_a_slip_of_piggy_s_is_told(text: str) -> None:
     assert near(text, OURS, tells_of_arns=True) is None
 
 
+@pytest.mark.parametrize("text", LETTERS_OF_OTHERS)
+def test_letters_of_other_alphabets_are_no_slip(text: str) -> None:
+    """Only a small and a capital letter of ASCII are one."""
+    for syntax in (OURS, PIGGY):
+        assert near(text, syntax, tells_of_arns=True) is None
+
+
+@pytest.mark.parametrize("text", ["Piggy:gr\u00f6\u00dfe", "\u00a0piggy:user"])
+def test_a_name_and_a_blank_may_be_of_any_alphabet(text: str) -> None:
+    """A blank that nobody sees is often pasted."""
+    assert near(text, PIGGY, tells_of_arns=False) is not None
+
+
 def test_a_bare_arn_is_told_where_somebody_asks_for_it() -> None:
     """It is a plain setting of many applications, and a reference only in pods that say so."""
     told = near(ARN, OURS, tells_of_arns=True)
@@ -112,7 +127,11 @@ def test_a_reference_is_none(text: str) -> None:
     near(text, PIGGY, tells_of_arns=True)
 
 
-@given(text=st.text() | st.text(alphabet="smdb:/pigy $\n") | st.sampled_from((ARN, "PIGGY CANARY", "sm//x", "SM://x")))
+@given(
+    text=st.text()
+    | st.text(alphabet="smdb:/pigy $\n")
+    | st.sampled_from((ARN, "PIGGY CANARY", "sm//x", "SM://x", *LETTERS_OF_OTHERS))
+)
 def test_no_look_at_all_texts_hides_one(text: str) -> None:
     """A pod's texts are looked through at once first: what is told of a text alone is told of it in its pod."""
     env = [{"name": "A", "value": "1"}, {"name": "B", "value": text}]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from contract import annotations as keys
 from contract.secrets import FILES_PATH
-from secretenv.piggy import PiggyConfig
+from secretenv.piggy import PiggyConfig, PiggyError
 from secretenv.references import Syntax
 from webhook import pod as pods
 from webhook import values
@@ -25,13 +25,15 @@ from webhook.entrypoint.manifest import Entrypoint
 from webhook.pod import Pod
 from webhook.precedence import Annotations
 from webhook.secrets.near import warn_of_near
-from webhook.secrets.piggy import may_configure, place_of, read_piggy
+from webhook.secrets.piggy import left_as_text, may_configure, place_of, read_piggy
+from webhook.secrets.piggy_variables import with_version
 from webhook.secrets.refused import RefusedError
 from webhook.secrets.restore import may_refer, texts_of_variables
 from webhook.secrets.values import WantedRotation, entrypoint, is_file_name, rotation
 from webhook.settings import Settings
 from webhook.values import SecretDelivery, SecretIdentity
 
+_NOBODY: frozenset[str] = frozenset()
 # What our annotations about secrets begin with.
 _ABOUT_SECRETS = (f"{keys.PREFIX}secret", keys.ENTRYPOINT_PREFIX)
 
@@ -73,7 +75,11 @@ def read_asked(pod: Pod, gathered: Annotations, settings: Settings, *, is_labell
     piggy = read_piggy(pods.annotations(pod), settings.secrets.piggy, gathered)
     ours = switch in ("true", "arns") or (switch is None and is_labelled)
     if not ours and piggy is None:
+        for warning in left_as_text(pod):
+            gathered.warn(warning)
         return None
+    if piggy:
+        piggy = _with_version(piggy, pod, gathered)
     syntax = Syntax(ours=ours, arns=switch == "arns", piggy=piggy.source if piggy else None)
     texts = texts_of_variables(pod)
     # Applications in pods with a role read secrets themselves: an ARN is a plain setting there.
@@ -107,6 +113,14 @@ def is_asked_by_label_alone(pod: Pod, namespace: str, settings: Settings) -> boo
     annotations = pods.annotations(pod)
     gathered = Annotations(pod, namespace, {})
     return keys.SECRETS not in annotations and read_piggy(annotations, settings.secrets.piggy, gathered) is None
+
+
+def _with_version(piggy: PiggyConfig, pod: Pod, gathered: Annotations) -> PiggyConfig:
+    skipped = gathered.value(keys.SKIP_CONTAINERS, values.container_names, _NOBODY)
+    try:
+        return with_version(piggy, pod, skipped)
+    except PiggyError as exc:
+        raise RefusedError("bad_annotation", f"{gathered.pod_place}: {exc}", BAD_REQUEST) from exc
 
 
 def _region(pod: Pod, gathered: Annotations, piggy: PiggyConfig | None, settings: Settings) -> str | None:

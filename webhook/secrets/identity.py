@@ -133,7 +133,5 @@ def _sources(needs: Needs) -> Iterator[tuple[str, Source]]:
 
 def _says_region(source: Source) -> bool:
     match source:
-        case Secret(name=name) | Parameter(name=name) | Item(table=name):
+        case Secret(name=name) | Parameter(name=name) | ParameterPath(path=name) | Item(table=name):
             return name.startswith("arn:")
-        case ParameterPath():
-            return False

@@ -38,14 +38,15 @@ def _slips(name: str) -> Iterator[str]:
 _SLIPS = {slip: name for name in _NAMES for slip in _slips(name)}
 _TYPOS = {slip: name for slip, name in _SLIPS.items() if slip not in _WELL_KNOWN and slip not in _NAMES}
 _ANY_NAME = "|".join(sorted(_NAMES, key=len, reverse=True))
-_CASE = re.compile(rf"({_ANY_NAME})://\S+", re.IGNORECASE)
+# (?ai:): capitals of ASCII alone; else Python takes letters of other alphabets for an i and an s.
+_CASE = re.compile(rf"((?ai:{_ANY_NAME}))://\S+")
 # One slash, no colon, or a colon too many.
-_MARKS = re.compile(rf"({_ANY_NAME})(?:(?::/|//)(?![/\s])|:{{2,}}/{{1,3}}(?!/))\S+", re.IGNORECASE)
+_MARKS = re.compile(rf"((?ai:{_ANY_NAME}))(?:(?::/|//)(?![/\s])|:{{2,}}/{{1,3}}(?!/))\S+")
 _TYPO = re.compile(r"([A-Za-z-]{1,9})://\S+")
-_PIGGY = re.compile(r"\s*(piggy)(?:\s*:\s*|\s+)[\w./-]+\s*", re.IGNORECASE)
+_PIGGY = re.compile(r"\s*(?ai:piggy)(?:\s*:\s*|\s+)[\w./-]+\s*")
 # How any of these begins; most values of most pods do not.
 _LETTERS = "".join(sorted({name[0] for name in (*_NAMES, *_TYPOS)}))
-_WORTH_A_LOOK = re.compile(rf"arn:|[{_LETTERS}][a-z-]{{0,9}}[:/]|\s*piggy", re.IGNORECASE)
+_WORTH_A_LOOK = re.compile(rf"(?ai:arn:|[{_LETTERS}][a-z-]{{0,9}}[:/])|\s*(?ai:piggy)")
 
 
 def warn_of_near(pod: Pod, texts: str, syntax: Syntax, gathered: Annotations, *, tells_of_arns: bool) -> None:

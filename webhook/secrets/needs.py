@@ -20,6 +20,7 @@ from webhook.secrets.environment import Environment, Hidden
 from webhook.secrets.look_ups import ConfigMaps, LookUpUnavailableError
 from webhook.secrets.pieces import may_become_reference
 from webhook.secrets.piggy import REFERENCE_PREFIX, stays_text
+from webhook.secrets.piggy_variables import unread_variables
 from webhook.secrets.refused import Refusals, RefusedError
 from webhook.secrets.restore import PIGGY_CONTAINER, has_our_volumes, may_refer, restore, texts_of_variables
 from webhook.secrets.variables import (
@@ -100,7 +101,7 @@ def read_needs(pod: Pod, gathered: Annotations, asked: Asked | None, config_maps
     skipped = gathered.value(keys.SKIP_CONTAINERS, values.container_names, _NOBODY) | {PIGGY_CONTAINER}
     served = [(which, each) for which, _, each in application_containers(restored.pod, skipped)]
     data = _config_map_data([each for _, each in served], gathered, config_maps) if asked.is_explicit else None
-    _warn_of_leftovers(pod, asked, gathered)
+    _warn_of_leftovers(pod, asked, skipped, gathered)
     room, refusals, needs = Room(), Refusals(), []
     try:
         for which, each in served:
@@ -211,13 +212,18 @@ def _replaced(environment: Environment, place: str) -> Iterator[RefusedError]:
             )
 
 
-def _warn_of_leftovers(pod: Pod, asked: Asked, gathered: Annotations) -> None:
-    """What piggy's webhook left in a copied spec, or is still doing."""
-    if asked.syntax.piggy and any(each["name"] == PIGGY_CONTAINER for each in containers(pod, "initContainers")):
+def _warn_of_leftovers(pod: Pod, asked: Asked, skipped: frozenset[str], gathered: Annotations) -> None:
+    """What piggy's webhook left in a copied spec, or is still doing; else what the author wrote for its program."""
+    if asked.piggy is None:
+        return
+    if any(each["name"] == PIGGY_CONTAINER for each in containers(pod, "initContainers")):
         gathered.warn(
             f"piggy's webhook changed this pod too: switch it off for the namespace, or remove {PIGGY_CONTAINER}, the "
             "volume piggy-env, its mounts and the PIGGY_ variables from the manifest"
         )
+    else:
+        for warning in unread_variables(asked.piggy, pod, skipped):
+            gathered.warn(warning)
 
 
 def _warn_if_alike(what: str, text: str, asked: Asked, gathered: Annotations) -> None:

@@ -77,7 +77,8 @@ def own_identity(
         if mount:
             _refuse_malformed_role(brought, gathered)
             _refuse_other_roles(brought, needs, given, settings, gathered)
-            taken = tuple(_as_written(entry) for entry in brought.variables.values())
+            # SDKs read an empty one as none: what is ours takes its place.
+            taken = tuple(_as_written(entry) for entry in brought.variables.values() if entry.get("value") != "")
             return OwnIdentity(env=taken, mount={**_without_expression(mount, brought, gathered), "readOnly": True})
     return None
 

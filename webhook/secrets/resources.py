@@ -4,7 +4,11 @@ Pure. botocore needs more memory than a token does: a limit below that would end
 piggy's program.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from contract import annotations as keys
+from secretenv.piggy import PiggyResources
 from webhook import values
 from webhook.decision import BAD_REQUEST
 from webhook.precedence import Annotations
@@ -12,6 +16,20 @@ from webhook.secrets.asked import Asked
 from webhook.secrets.piggy import place_of
 from webhook.secrets.refused import RefusedError
 from webhook.settings import Resources, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Theirs:
+    key: str
+    written: Callable[[PiggyResources], str | None]
+
+
+_THEIRS = {
+    keys.CPU_REQUEST: _Theirs(keys.PIGGY_CPU_REQUEST, lambda one: one.cpu_request),
+    keys.CPU_LIMIT: _Theirs(keys.PIGGY_CPU_LIMIT, lambda one: one.cpu_limit),
+    keys.MEMORY_REQUEST: _Theirs(keys.PIGGY_MEMORY_REQUEST, lambda one: one.memory_request),
+    keys.MEMORY_LIMIT: _Theirs(keys.PIGGY_MEMORY_LIMIT, lambda one: one.memory_limit),
+}
 
 
 def secrets_resources(asked: Asked, settings: Settings, gathered: Annotations) -> Resources:
@@ -33,6 +51,15 @@ def secrets_resources(asked: Asked, settings: Settings, gathered: Annotations) -
         memory_request=_quantity(keys.PIGGY_MEMORY_REQUEST, wanted.memory_request, gathered) or default.memory_request,
         memory_limit=_larger(memory_limit, limit) if memory_limit else limit,
     )
+
+
+def written_at(key: str, value: str, asked: Asked | None, gathered: Annotations) -> str:
+    """Where this quantity under a key of ours was written, perhaps in piggy's words, for a message about it."""
+    theirs = _THEIRS[key]
+    if gathered.has(key) or asked is None or asked.piggy is None or value != theirs.written(asked.piggy.resources):
+        return gathered.source(key)
+    place = place_of(theirs.key, gathered.of_pod)
+    return f"{gathered.pod_place}, {place}" if theirs.key in gathered.of_pod else place
 
 
 def _larger(one: str | None, other: str | None) -> str | None:
