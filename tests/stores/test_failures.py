@@ -19,6 +19,7 @@ from demo.fakes.sts import ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY
 from secretenv.references import Item, Parameter, ParameterPath, Secret, Source
 from secretenv.stores import Fetched, Reason, Refusal
 from secretenv.stores.aws import Aws
+from secretenv.stores.bucket import RATES
 from secretenv.stores.clients import ATTEMPTS, Clients, Credentials
 from tests.stores.conftest import Setup, comes
 from tests.stores.faulty import Fault, FaultyAws, error, says
@@ -139,9 +140,10 @@ def test_our_own_rate_is_kept(aws: FaultyAws, setup: Setup) -> None:
     slept: list[float] = []
     clients = Clients(clock=lambda: 0.0, sleep=slept.append)
     store = Aws(clients, clock=time.monotonic)
-    for _ in range(22):
+    rate = RATES["GetParameter"].per_second
+    for _ in range(int(rate) + 2):
         assert isinstance(store.fetch([Parameter("/p")], timeout=10)[Parameter("/p")], Fetched)
-    assert slept == pytest.approx([0.05, 0.1])
+    assert slept == pytest.approx([1 / rate, 2 / rate])
     for _ in range(100):
         clients._reserve("GetParameter", clients.region, 60)
     aws.asked.clear()
