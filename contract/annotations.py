@@ -224,7 +224,7 @@ ANNOTATIONS: tuple[Annotation, ...] = (
         default="none; with the label admission.token-injector/enabled, true for what the pod itself says: less than "
         '"true", as nobody looks into ConfigMaps and Secrets then',
         about="Which values are references: sm://, ssm://, ssm-path://, ddb:// and ${…}, in variables of the pod, of "
-        "ConfigMaps and of Secrets; also whole values that are ARNs; none.",
+        "ConfigMaps and of Secrets; also whole values that are ARNs; none of these; piggy's hold by its annotations.",
     ),
     Annotation(
         key=SECRET_DELIVERY,
