@@ -156,14 +156,15 @@ class Answering:
         """What the caller may have of each source."""
         refused, rest = self._refused(asked, sources)
         deadline = Deadline(self._policy.timeout, clock=self._clock)
-        guards = {source: _current(source) for source in rest} if asked.is_shared else {}
-        reads = dict.fromkeys([*rest, *(guard for guard in guards.values() if guard)])
-        found = self._reading.fetch(asked.identity, asked.region, list(reads), deadline) if reads else {}
+        guards = {source: guard for source in rest if asked.is_shared and (guard := _current(source))}
+        reads = list(dict.fromkeys([*rest, *guards.values()]))
+        found = self._reading.fetch(asked.identity, asked.region, reads, deadline) if reads else {}
         permitted = {source: self._permitted(asked, source, outcome) for source, outcome in found.items()}
-        # Who was struck off the list, or never stood on it, is not to have the version before it by the broker's role.
-        refusals = {source: permitted[guard] for source, guard in guards.items() if guard}
-        kept = {source: each for source, each in refusals.items() if isinstance(each, Refusal)}
-        return refused | {source: kept.get(source, permitted[source]) for source in rest}
+        for source, guard in guards.items():
+            # Who was struck off the list, or never stood on it, gets no version before it by the broker's role.
+            if isinstance(refusal := permitted[guard], Refusal):
+                permitted[source] = refusal
+        return refused | {source: permitted[source] for source in rest}
 
     def versions(self, asked: Asked, sources: Sequence[Source]) -> dict[Source, str | Refusal]:
         """The version of each source that the caller may ask for."""
